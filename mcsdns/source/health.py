@@ -1,0 +1,139 @@
+"""
+How it stands with the connection to one member cluster: unsynced, synced or stale.
+
+| state    | meaning                                              | what is answered from it            |
+|----------|------------------------------------------------------|-------------------------------------|
+| unsynced | not every resource has been listed once              | nothing; negatives are held back    |
+| synced   | every resource has been listed and is being followed | what it says                        |
+| stale    | it was synced, and a stream is broken                | what it last said                   |
+
+Rules:
+1. A source reports facts (`listed`, `alive`, `broken`); the state follows from them.
+2. The log gets a line for a transition, never for a retry.
+
+Not here: what the objects are, and whether the server is ready.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+import structlog
+
+from mcsdns.source.events import Resource
+
+
+class State(StrEnum):
+    """The state of one member cluster."""
+
+    UNSYNCED = "unsynced"
+    SYNCED = "synced"
+    STALE = "stale"
+
+
+class Stream:
+    """
+    What is known of one resource's stream.
+
+    Attributes:
+        is_listed: The resource has been listed once.
+        problem: Why the stream is broken, or None while it is not.
+        heard_at: When the last byte or scan came, on the monotonic clock; None before the first.
+        relists: How often the resource was listed again, by reason.
+        errors: How often the stream broke, by code (`http_503`, `timeout`, …: a bounded set).
+    """
+
+    __slots__ = ("errors", "heard_at", "is_listed", "problem", "relists")
+
+    def __init__(self) -> None:
+        self.is_listed = False
+        self.problem: str | None = None
+        self.heard_at: float | None = None
+        self.relists: dict[str, int] = {}
+        self.errors: dict[str, int] = {}
+
+
+class Health:
+    """
+    The state of one member cluster, from what its source reports.
+
+    Args:
+        cluster: The configured name.
+        clock: The monotonic clock, in seconds.
+    """
+
+    def __init__(self, cluster: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.cluster = cluster
+        self.streams = {resource: Stream() for resource in Resource}
+        self.state = State.UNSYNCED
+        self.cause = "not heard yet"
+        self._clock = clock
+        self._log = structlog.get_logger().bind(cluster=cluster)
+        self.since = clock()
+
+    def alive(self, resource: Resource) -> None:
+        """Note that something came from the stream of `resource`, even if nothing changed."""
+        stream = self.streams[resource]
+        stream.heard_at = self._clock()
+        if stream.problem is not None:
+            stream.problem = None
+            self._settle("streams are whole again")
+
+    def listed(self, resource: Resource, reason: str) -> None:
+        """
+        Note that `resource` has been listed.
+
+        Args:
+            resource: What was listed.
+            reason: Why, from a bounded set: `start`, `gone`, `changed`, `check`, …
+        """
+        stream = self.streams[resource]
+        if stream.is_listed:
+            stream.relists[reason] = stream.relists.get(reason, 0) + 1
+        stream.is_listed = True
+        self.alive(resource)
+        self._settle("every resource has been listed")
+
+    def broken(self, resource: Resource, code: str, problem: str) -> None:
+        """
+        Note that the stream of `resource` is broken.
+
+        Args:
+            resource: Whose stream.
+            code: What kind of failure, from a bounded set: it is a label of a metric.
+            problem: What happened, for people; without secrets.
+        """
+        stream = self.streams[resource]
+        stream.errors[code] = stream.errors.get(code, 0) + 1
+        stream.problem = problem
+        self._settle(f"{resource}: {problem}")
+
+    def age_s(self, resource: Resource) -> float | None:
+        """Return the seconds since the last sign of life of `resource`, or None before the first."""
+        heard_at = self.streams[resource].heard_at
+        return None if heard_at is None else self._clock() - heard_at
+
+    def for_s(self) -> float:
+        """Return the seconds since the last transition."""
+        return self._clock() - self.since
+
+    def _settle(self, cause: str) -> None:
+        """Work out the state and, where it changed, say so once."""
+        streams = self.streams.values()
+        if not all(stream.is_listed for stream in streams):
+            state = State.UNSYNCED
+            self.cause = cause
+        elif any(stream.problem is not None for stream in streams):
+            state = State.STALE
+        else:
+            state = State.SYNCED
+        if state is self.state:
+            return
+        was_for_s, self.since = self.for_s(), self._clock()
+        self.state, self.cause = state, cause
+        if state is State.STALE:
+            self._log.warning("cluster stale", error=cause, serving="last known data")
+        else:
+            self._log.info("cluster synced", after_s=round(was_for_s, 3), cause=cause)
