@@ -1,0 +1,1 @@
+"""mcsdns: an authoritative DNS server for Kubernetes Multi-Cluster Services (KEP-1645)."""

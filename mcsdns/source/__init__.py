@@ -1,0 +1,1 @@
+"""How the objects of a member cluster arrive: from a Kubernetes API server, or from a folder of manifests."""

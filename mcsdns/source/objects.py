@@ -12,7 +12,7 @@ Source: KEP-1645 and mcs-api v0.5.2 (ServiceImport, ServiceExport); discovery.k8
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -151,15 +151,13 @@ Object = ServiceImport | ServiceExport | EndpointSlice | ClusterProperty | Malfo
 
 Kind = TypeVar("Kind", ServiceImport, ServiceExport, EndpointSlice, ClusterProperty)
 
-_LISTS = {
+_LISTS: dict[type[Any], tuple[tuple[str, str, type[Any]], ...]] = {
     ServiceImport: (("spec", "ips", str), ("spec", "ports", Port), ("status", "clusters", ImportedFrom)),
     ServiceExport: (("status", "conditions", Condition),),
     EndpointSlice: (("", "endpoints", Endpoint), ("", "ports", Port)),
     ClusterProperty: (),
 }
 """The lists of which a bad entry is left out alone: the part that holds it, its field, what an entry is."""
-
-
 
 
 def convert(kind: type[Kind], content: Any) -> Kind | Malformed | None:
@@ -188,11 +186,11 @@ def convert(kind: type[Kind], content: Any) -> Kind | Malformed | None:
     return msgspec.structs.replace(made, problems=tuple(problems))
 
 
-class Decoder:
+class Decoder(Generic[Kind]):
     """Decodes objects of one kind from JSON bytes. Reused, because making one costs more than an object."""
 
     def __init__(self, kind: type[Kind]) -> None:
-        self._kind = kind
+        self._kind: type[Kind] = kind
         self._strict = msgspec.json.Decoder(kind)
 
     def decode(self, raw: bytes | msgspec.Raw) -> Object | None:
