@@ -13,7 +13,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from mcsdns.config import Limits
 from mcsdns.zone.rrset import Update
+
+
+__all__ = ["Limits", "Listener", "Plane"]
 
 
 class Listener(Struct, frozen=True):
@@ -29,29 +33,6 @@ class Listener(Struct, frozen=True):
     host: str
     port: int
     view: str
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """
-    What a plane allows; the configuration's `limits` (values and reasons there).
-
-    Args:
-        udp_payload: Largest UDP response, octets.
-        tcp_connections: Connections at once, over all listeners.
-        tcp_connections_per_client: Connections at once from one address.
-        tcp_idle_s: Seconds without a whole message before a connection is closed.
-        tcp_message_s: Seconds in which a message must be complete, from its first octet.
-        tcp_write_s: Seconds that a write may stall.
-        tcp_in_flight: Queries in flight on one connection.
-    """
-
-    udp_payload: int = 1232
-    tcp_connections: int = 4096
-    tcp_connections_per_client: int = 512
-    tcp_idle_s: float = 30.0
-    tcp_message_s: float = 2.0
-    tcp_write_s: float = 2.0
-    tcp_in_flight: int = 1000
 
 
 class Plane(Protocol):

@@ -17,7 +17,7 @@ Not here: what the objects are, and whether the server is ready.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 import structlog
@@ -69,6 +69,7 @@ class Health:
         self.streams = {resource: Stream() for resource in Resource}
         self.state = State.UNSYNCED
         self.cause = "not heard yet"
+        self.problems: dict[str, str] = {}
         self._clock = clock
         self._log = structlog.get_logger().bind(cluster=cluster)
         self.since = clock()
@@ -109,6 +110,20 @@ class Health:
         stream.errors[code] = stream.errors.get(code, 0) + 1
         stream.problem = problem
         self._settle(f"{resource}: {problem}")
+
+    def faults(self, problems: Mapping[str, str]) -> None:
+        """
+        Note what is wrong in what was read, without making the cluster stale.
+
+        Args:
+            problems: All of it, by the file or object that it is about.
+        """
+        for what, problem in problems.items():
+            if self.problems.get(what) != problem:
+                self._log.warning("source fault", what=what, problem=problem)
+        for what in self.problems.keys() - problems.keys():
+            self._log.info("source fault gone", what=what)
+        self.problems = dict(problems)
 
     def age_s(self, resource: Resource) -> float | None:
         """Return the seconds since the last sign of life of `resource`, or None before the first."""

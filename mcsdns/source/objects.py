@@ -191,7 +191,7 @@ class Decoder(Generic[Kind]):
 
     def __init__(self, kind: type[Kind]) -> None:
         self._kind: type[Kind] = kind
-        self._strict = msgspec.json.Decoder(kind)
+        self._strict: msgspec.json.Decoder[Kind] = msgspec.json.Decoder(kind)
 
     def decode(self, raw: bytes | msgspec.Raw) -> Object | None:
         """

@@ -28,9 +28,6 @@ from mcsdns.zone.rrset import Node, RRset, ServiceRecords, Type
 SRV_WEIGHT = 100
 """The weight of every SRV record. Equal for all, and the same whatever their number, so that one endpoint changes one record."""
 
-MAX_ZONE = MAX_NAME - 64 - 64 - 4
-"""Longest name of a zone, in octets, that leaves room for the longest service, the longest namespace and `svc`."""
-
 _MESSAGE = 65535
 """Largest message, octets (RFC 1035 §4.2.2)."""
 _OVERHEAD = 12 + MAX_NAME + 4 + 128
@@ -58,7 +55,7 @@ class Options(Struct, frozen=True):
 
 def service_owner(key: ServiceKey, zone: bytes) -> bytes:
     """
-    Return `<svc>.<ns>.svc.<zone>`. It always fits: the configuration refuses a zone longer than `MAX_ZONE`.
+    Return `<svc>.<ns>.svc.<zone>`. It always fits: the configuration refuses a longer zone.
     """
     return child(key.name, child(key.namespace, child("svc", zone)))
 

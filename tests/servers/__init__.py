@@ -3,7 +3,7 @@ The real peers of mcsdns, for tests and benchmarks: Kubernetes API servers, Core
 
 Rules:
 
-1. Everything is pinned: the Go programs by `go.mod` and `go.sum` of their folders here, the others by the Debian release.
+1. Everything is pinned: the Go programs by `go.mod` and `go.sum` of their folders, the others by the Debian release.
 2. A server listens on 127.0.0.1 alone, on a port that was free, and is ended by its process id.
 3. A wait has a deadline and, when it passes, an error that shows the end of the server's log.
 

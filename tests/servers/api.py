@@ -3,9 +3,11 @@ A small client of a Kubernetes API server, for tests: JSON over one kept-alive H
 
 Rules:
 
-1. Objects are plain dicts as the API gives them; nothing is added to them or checked, so that a test can send what is wrong.
+1. Objects are plain dicts as the API gives them; nothing is added or checked, so that a test can send what is wrong.
 2. What the server refuses is a `StatusError` with the server's own words.
 3. A connection that the server closed meanwhile (it was restarted) is opened anew, once for each request.
+4. What is answered 429 is asked again: for some 50 ms after a restart, a server that is ready says "storage is
+   (re)initializing" to the first who ask for a custom resource.
 
 Not here: watching. What watches is the product, and it must not be tested with itself.
 """
@@ -14,16 +16,18 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 _JSON: Final = "application/json"
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
+_AGAIN_S: Final = 0.05  # the header says 1 s, which is meant for a server with many clients
 FIELD_MANAGER: Final = "mcsdns-tests"
 
 Object = dict[str, Any]
@@ -64,8 +68,6 @@ class Api:
         self._connection: http.client.HTTPSConnection | None = None
         self._resources: dict[str, Objects] = {}
 
-    # By what names an object ------------------------------------------------------------------------------------------------
-
     def get(self, group_version: str, plural: str, namespace: str | None, name: str) -> Object:
         """
         Read one object.
@@ -83,7 +85,7 @@ class Api:
 
     def list(self, group_version: str, plural: str, namespace: str | None = None, labels: str = "") -> Objects:
         """Read all objects of a namespace, or of all namespaces, that have the labels, such as `a=b,c`."""
-        query = {"labelSelector": labels} if labels else {}
+        query = {"labelSelector": labels}
         items: Objects = self.request("GET", resource_path(group_version, plural, namespace), query=query)["items"]
         return items
 
@@ -104,13 +106,10 @@ class Api:
 
     def delete_all(self, group_version: str, plural: str, namespace: str | None = None, labels: str = "") -> None:
         """Delete all objects of a namespace that have the labels, in one request."""
-        query = {"labelSelector": labels} if labels else {}
-        self.request("DELETE", resource_path(group_version, plural, namespace), query=query)
-
-    # By what the manifest says ----------------------------------------------------------------------------------------------
+        self.request("DELETE", resource_path(group_version, plural, namespace), query={"labelSelector": labels})
 
     def create(self, manifest: Object) -> Object:
-        """Create an object, and then give it the status of the manifest where that is a subresource. 409 where it exists."""
+        """Create an object, and give it the status of the manifest where that is a subresource. 409 where it exists."""
         path, has_status = self._place(manifest)
         made = self.request("POST", path.rpartition("/")[0], manifest)
         if has_status and "status" in manifest:
@@ -127,10 +126,10 @@ class Api:
 
     def apply(self, manifest: Object) -> Object:
         """
-        Make an object be as the manifest says, whether it exists or not: server-side apply, by force, as `FIELD_MANAGER`.
+        Make an object be as its manifest, whether it exists or not: server-side apply, as `FIELD_MANAGER`, by force.
 
-        What an earlier `apply` named and this one does not is removed. Where status is a subresource and the manifest has
-        one, a second request applies it.
+        What an earlier `apply` named and this one does not is removed. Where status is a subresource and the manifest
+        has one, a second request applies it.
         """
         path, has_status = self._place(manifest)
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
@@ -141,7 +140,7 @@ class Api:
 
     def ensure_namespace(self, name: str) -> None:
         """Create a namespace where there is none of the name."""
-        with suppress(_Exists):
+        with suppress(_ExistsError):
             self.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
 
     def bulk(self, manifests: Iterable[Object], connections: int = 32) -> int:
@@ -165,23 +164,18 @@ class Api:
             self._place(manifest)  # learns the group's resources, once for all connections
 
         def load(share: Objects) -> None:
-            api = Api(self._url, self._ca_path, self._token, self._limit_s)
-            api._resources = self._resources
-            try:
+            with Api(self._url, self._ca_path, self._token, self._limit_s) as api:
+                api._resources = self._resources
                 for manifest in share:
                     try:
                         api.create(manifest)
-                    except _Exists:
+                    except _ExistsError:
                         api.apply(manifest)
-            finally:
-                api.close()
 
         with ThreadPoolExecutor(connections) as pool:
             for _ in pool.map(load, [waiting[start::connections] for start in range(connections)]):
                 pass
         return len(waiting)
-
-    # As HTTP ----------------------------------------------------------------------------------------------------------------
 
     def request(
         self,
@@ -211,13 +205,16 @@ class Api:
         headers = {"Authorization": f"Bearer {self._token}", "Accept": _JSON, "Content-Type": content_type}
         target = f"{path}?{urlencode(query)}" if query else path
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        deadline = time.monotonic() + self._limit_s
         with self._lock:
             status, answer = self._exchange(method, target, content, headers)
+            while status == 429 and time.monotonic() < deadline:
+                time.sleep(_AGAIN_S)
+                status, answer = self._exchange(method, target, content, headers)
         said = _parsed(answer)
         if status >= 400:
-            raise (_Exists if said.get("reason") == "AlreadyExists" else StatusError)(
-                status, said.get("reason", ""), said.get("message", said.get("text", ""))
-            )
+            reason, message = str(said.get("reason", "")), str(said.get("message", said.get("text", "")))
+            raise (_ExistsError if reason == "AlreadyExists" else StatusError)(status, reason, message)
         return said
 
     def close(self) -> None:
@@ -226,6 +223,15 @@ class Api:
             if self._connection is not None:
                 self._connection.close()
             self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()  # a test may forget to, and pytest takes a socket that is left open for a failure
 
     def _exchange(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         while True:
@@ -263,7 +269,7 @@ class Api:
         return path, f"{plural}/status" in names
 
 
-class _Exists(StatusError):
+class _ExistsError(StatusError):
     """The object that was to be created exists already."""
 
 

@@ -5,10 +5,10 @@ Builds the Go programs among the real peers, once, into a cache folder outside t
 
 Rules:
 
-1. A binary is named by what it was built from: name, version, and a hash of its sources, its flags and the version of Go.
+1. A binary is named by what it was built from: name, version, and a hash of its sources, its flags and Go's version.
    What is in the cache under that name is right, so finding it costs milliseconds, and nothing there ever changes.
-2. One build at a time on a machine (a lock file): a build fills every core, and two test runs must not build the same thing.
-3. A binary appears whole or not at all: it is renamed into place. A build that was cut short leaves no trace that counts.
+2. One build at a time on a machine (a lock file): a build fills every core, and two test runs must not build the same.
+3. A binary appears whole or not at all: it is renamed into place. A build that was cut short leaves nothing of use.
 
 The cache folder is `$MCSDNS_CACHE`, else `$XDG_CACHE_HOME/mcsdns`, else `~/.cache/mcsdns`. Remove it at any time.
 """
@@ -97,8 +97,8 @@ def crd_manifests() -> list[Path]:
     """
     Give the CRDs that a member cluster of a clusterset holds: ServiceImport, ServiceExport, ClusterProperty.
 
-    The first two are those of the pinned mcs-api release, copied to the cache; the third is our own, in `crds/`, because no
-    module has it.
+    The first two are those of the pinned mcs-api release, copied to the cache; the third is our own, in `crds/`, as
+    no module has it.
 
     Returns:
         One YAML file for each CRD.
@@ -164,7 +164,7 @@ def _go_version() -> str:
 
 
 def _go(*arguments: str, folder: str = "") -> str:
-    """Run the Go tool in a folder here. Without cgo, so that no C compiler is needed; upstream's releases are built so too."""
+    """Run the Go tool in a folder here, without cgo: no C compiler is needed, and upstream builds its releases so."""
     command = [need("go"), *arguments]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
     done = subprocess.run(command, cwd=_HERE / folder, env=environment, capture_output=True, text=True, check=False)

@@ -1,117 +1,28 @@
 """
 A member cluster as a test sees it: an etcd and a kube-apiserver with RBAC, and the CRDs of a clusterset.
 
-There is no node, no scheduler and no controller: what a test does not write is not there, and nothing is ever written back.
-ServiceImports, ServiceExports and EndpointSlices stay as they were applied.
+There is no node, no scheduler and no controller: what a test does not write is not there, and what
+it writes stays as it is.
 """
 
-import csv
 import secrets
 import shutil
-import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 import yaml
 
 from .api import Api, Object, StatusError, resource_path
-from .build import binary, crd_manifests
-from .process import Server, free_port, wait_until
+from .build import crd_manifests
+from .control_plane import ApiServer, Etcd
+from .process import Server, wait_until
 
 _CRD_LIMIT_S = 30.0
-
-
-class Etcd(Server):
-    """One etcd without fsync: what it has kept outlives its process, but not a crash of the machine."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__("etcd", folder)
-        self.port = free_port()
-        self.data_path = self.folder / "etcd"
-        self._peer_port = free_port()
-
-    @property
-    def url(self) -> str:
-        """Where clients reach it."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def command(self) -> list[str]:
-        peer = f"http://127.0.0.1:{self._peer_port}"
-        return [
-            str(binary("etcd")),
-            "--name=only",
-            f"--data-dir={self.data_path}",
-            f"--listen-client-urls={self.url}",
-            f"--advertise-client-urls={self.url}",
-            f"--listen-peer-urls={peer}",
-            f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster=only={peer}",
-            "--unsafe-no-fsync",
-            "--log-level=warn",
-        ]
-
-    def is_ready(self) -> bool:
-        return is_healthy(self.url, "/health")
-
-
-class ApiServer(Server):
-    """
-    One kube-apiserver. Its port, its certificate and its tokens stay the same over a restart.
-
-    Args:
-        folder: Where its certificate, tokens and log are.
-        etcd: What it keeps objects in.
-        flags: More command-line flags, which come last and so win.
-    """
-
-    start_limit_s = 60.0
-
-    def __init__(self, folder: Path, etcd: Etcd, flags: Sequence[str] = ()) -> None:
-        super().__init__("kube-apiserver", folder)
-        self.port = free_port()
-        self.url = f"https://127.0.0.1:{self.port}"
-        self.ca_path = self.folder / "certificates" / "apiserver.crt"
-        self.tokens: dict[str, tuple[str, tuple[str, ...]]] = {}
-        self._etcd = etcd
-        self._flags = flags
-
-    def command(self) -> list[str]:
-        tokens = self.folder / "tokens.csv"
-        with tokens.open("w", newline="") as file:
-            rows = csv.writer(file)
-            for user, (token, groups) in self.tokens.items():
-                rows.writerow([token, user, f"uid-{user}", ",".join(groups)])
-        tokens.chmod(0o600)
-        # The server makes its certificate before it reads the key of service accounts, so one key can serve as both.
-        key = self.ca_path.with_suffix(".key")
-        return [
-            str(binary("kube-apiserver")),
-            f"--etcd-servers={self._etcd.url}",
-            f"--cert-dir={self.ca_path.parent}",
-            f"--secure-port={self.port}",
-            "--bind-address=127.0.0.1",
-            # Otherwise it looks for the machine's address, and makes slices of its own for the service `kubernetes`.
-            "--advertise-address=127.0.0.1",
-            "--endpoint-reconciler-type=none",
-            f"--service-account-key-file={key}",
-            f"--service-account-signing-key-file={key}",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--token-auth-file={tokens}",
-            "--authorization-mode=RBAC",
-            "--service-cluster-ip-range=10.96.0.0/16",
-            "--disable-admission-plugins=ServiceAccount",
-            *self._flags,
-        ]
-
-    def is_ready(self) -> bool:
-        if not self.ca_path.exists():
-            return False
-        api = Api(self.url, self.ca_path, self.tokens["admin"][0], limit_s=5)
-        with suppress(StatusError):
-            return api.request("GET", "/readyz") == {"text": "ok"}
-        return False
+_NAMESPACE_LIMIT_S = 30.0
 
 
 class Cluster:
@@ -127,9 +38,7 @@ class Cluster:
         flags: More flags of the kube-apiserver, such as `--watch-cache=false`.
     """
 
-    def __init__(
-        self, name: str, folder: Path, crds: Iterable[Path] | None = None, flags: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, name: str, folder: Path, crds: Iterable[Path] | None = None, flags: Sequence[str] = ()) -> None:
         self.name = name
         self.folder = folder.absolute()
         self.etcd = Etcd(self.folder)
@@ -216,6 +125,8 @@ class Cluster:
         try:
             self.etcd.start()
             self.api_server.start()
+            for namespace in ("default", "kube-system"):  # the server makes them some time after it is ready
+                wait_until(partial(self._has, namespace), _NAMESPACE_LIMIT_S, f"{self.name} has namespace {namespace}")
             self.install(crd_manifests() if self._crds is None else self._crds)
         except BaseException:
             self.kill()
@@ -231,14 +142,18 @@ class Cluster:
         Raises:
             TimeoutError: One was not established and served within 30 s.
         """
-        api = self.client()
         manifests = [crd for path in crds for crd in yaml.safe_load_all(path.read_text()) if crd]
-        for crd in manifests:
-            api.apply(crd)
-        for crd in manifests:
-            name = crd["metadata"]["name"]
-            wait_until(lambda crd=crd: _is_served(api, crd), _CRD_LIMIT_S, f"{self.name} serves {name}")  # type: ignore[misc]
-        api.close()
+        with closing(self.client()) as api:
+            for crd in manifests:
+                api.apply(crd)
+            for crd in manifests:
+                name = crd["metadata"]["name"]
+                wait_until(partial(_is_served, api, crd), _CRD_LIMIT_S, f"{self.name} serves {name}")
+
+    def _has(self, namespace: str) -> bool:
+        with closing(self.client()) as api, suppress(StatusError):
+            return bool(api.get("v1", "namespaces", None, namespace))
+        return False
 
     def stop(self) -> None:
         """Stop both servers. What they hold is kept for `start`."""
@@ -281,20 +196,9 @@ def start_all(servers: Sequence[Server | Cluster]) -> None:
     Raises:
         StartError: One of them did not start. None is running then.
     """
-    failures: list[BaseException] = []
-
-    def start(server: Server | Cluster) -> None:
-        try:
-            server.start()
-        except BaseException as failure:
-            failures.append(failure)
-
-    threads = [threading.Thread(target=start, args=[server]) for server in servers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
+    with ThreadPoolExecutor(len(servers)) as pool:
+        starts = [pool.submit(server.start) for server in servers]
+    if failures := [failure for start in starts if (failure := start.exception())]:
         for server in servers:
             server.kill()
         raise failures[0]

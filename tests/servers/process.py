@@ -6,9 +6,9 @@ Rules:
 1. `start` returns when the server answers, and raises with the end of its log when it ends or the deadline passes.
 2. A server has a process group of its own, so that its children (NSD works in one) are frozen and ended with it, and so
    that Ctrl-C at the terminal ends the tests but leaves the servers to the tests' own `with` blocks.
-3. Should this process end without a word (SIGKILL), a guard ends the server: a shell that waits for the pipe to us to close.
+3. Should this process end without a word (SIGKILL), a guard ends the server: a shell that waits for a pipe to close.
 
-Not here: what a server's configuration looks like (`cluster`, `nameservers`).
+Not here: what a server's configuration looks like (`control_plane`, `nameservers`).
 """
 
 import os
@@ -18,8 +18,8 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -110,7 +110,7 @@ class Server(ABC):
             raise
 
     def stop(self) -> None:
-        """End the server with SIGTERM, and after `stop_limit_s` with SIGKILL. Nothing happens where it is not running."""
+        """End the server with SIGTERM, after `stop_limit_s` with SIGKILL. Nothing happens where it is not running."""
         if self.is_running:
             self._signal(signal.SIGTERM)
             self._signal(signal.SIGCONT)
@@ -120,9 +120,12 @@ class Server(ABC):
 
     def kill(self) -> None:
         """End the server with SIGKILL, as the kernel's out-of-memory killer would."""
+        family = _family(self._process.pid) if self._process is not None else []
         self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
+            # Its children are nobody's now. Until they are gone too, the port is not free.
+            wait_until(lambda: not any(map(_is_alive, family)), self.stop_limit_s, f"the children of {self.name} end")
         self._forget()
 
     def freeze(self) -> None:
@@ -181,19 +184,15 @@ class Server(ABC):
         self._process = self._guard = None
 
 
-class _running_on:
+@contextmanager
+def _running_on(cpus: Collection[int] | None) -> Iterator[None]:
     """For the time of the block, keep this thread, and so what it starts, to some cores."""
-
-    def __init__(self, cpus: Collection[int] | None) -> None:
-        self._cpus = cpus
-
-    def __enter__(self) -> None:
-        self._before = os.sched_getaffinity(0)
-        if self._cpus is not None:
-            os.sched_setaffinity(0, self._cpus)
-
-    def __exit__(self, *_: object) -> None:
-        os.sched_setaffinity(0, self._before)
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before if cpus is None else cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def wait_until(is_so: Callable[[], bool], limit_s: float, what: str) -> None:
@@ -219,16 +218,16 @@ def free_port() -> int:
     """
     Give a port of 127.0.0.1 that nothing listens on, over UDP or TCP.
 
-    It lies below those that the kernel hands out for outgoing connections (32768 and up), so that no client takes it while
-    the server that owns it is stopped.
+    It lies below those that the kernel hands out for outgoing connections (32768 and up), so that no client takes it
+    while the server that owns it is stopped.
     """
     for _ in range(1000):
         port = random.randint(20000, 32767)
-        with socket.socket(type=socket.SOCK_STREAM) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            with suppress(OSError):
-                tcp.bind(("127.0.0.1", port))
-                udp.bind(("127.0.0.1", port))
-                return port
+        tcp, udp = socket.socket(type=socket.SOCK_STREAM), socket.socket(type=socket.SOCK_DGRAM)
+        with tcp, udp, suppress(OSError):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            return port
     raise StartError("no free port of 127.0.0.1 found between 20000 and 32767")
 
 
@@ -244,8 +243,7 @@ def cpu_seconds(pid: int) -> float:
 
     Source: proc(5), /proc/pid/stat.
     """
-    own = _stat(pid)
-    return (int(own[11]) + int(own[12])) / _TICKS_PER_S + sum(cpu_seconds(child) for child in _children(pid))
+    return sum(int(ticks) for one in _family(pid) for ticks in _stat(one)[11:13]) / _TICKS_PER_S
 
 
 def rss_bytes(pid: int) -> int:
@@ -257,7 +255,7 @@ def rss_bytes(pid: int) -> int:
 
     Source: proc(5), /proc/pid/stat.
     """
-    return int(_stat(pid)[21]) * os.sysconf("SC_PAGE_SIZE") + sum(rss_bytes(child) for child in _children(pid))
+    return sum(int(_stat(one)[21]) for one in _family(pid)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _stat(pid: int) -> list[str]:
@@ -265,9 +263,17 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError):
-            found += map(int, (thread / "children").read_text().split())
+def _is_alive(pid: int) -> bool:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return _stat(pid)[0] != "Z"
+    return False
+
+
+def _family(pid: int) -> list[int]:
+    """Give a process and all that descend from it, as far as they live."""
+    found = [pid]
+    for parent in found:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for thread in Path(f"/proc/{parent}/task").iterdir():
+                found += map(int, (thread / "children").read_text().split())
     return found

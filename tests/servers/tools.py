@@ -12,7 +12,6 @@ from typing import Final
 _PACKAGE: Final = {
     "dig": "bind9-dnsutils",
     "dnsperf": "dnsperf",
-    "go": "golang (1.26 or newer)",
     "kdig": "knot-dnsutils",
     "knotd": "knot",
     "named-checkzone": "bind9-utils",
@@ -23,7 +22,7 @@ _PACKAGE: Final = {
 _DAEMON_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/go/bin")
 
 
-class Missing(Exception):
+class Missing(Exception):  # noqa: N818
     """A program that a test needs is not on this machine. The message says what to install."""
 
 
@@ -51,9 +50,11 @@ def need(tool: str) -> str:
         The path of the executable.
 
     Raises:
-        Missing: It is not installed. The message names the Debian package.
+        Missing: It is not installed. The message says what to install, such as the Debian package.
     """
     path = have(tool)
     if path is None:
+        if tool == "go":
+            raise Missing("go is not installed: install Go 1.26 or newer, which Debian 12 does not have")
         raise Missing(f"{tool} is not installed: apt-get install {_PACKAGE.get(tool, tool)}")
     return path
