@@ -140,6 +140,22 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
             return listen.view
         return self.clusters[0].name if len(self.clusters) == 1 else None
 
+    def viewed(self, view: str | None) -> Config:
+        """
+        Return this configuration with one view alone.
+
+        Args:
+            view: A cluster's name; None: the first listener's view.
+
+        Raises:
+            ConfigError: No cluster has that name.
+        """
+        if view is not None and view not in {cluster.name for cluster in self.clusters}:
+            known = ", ".join(cluster.name for cluster in self.clusters)
+            raise ConfigError("", "view", f"no cluster is named {view!r}; known: {known}")
+        first = self.listen[0]
+        return msgspec.structs.replace(self, listen=[msgspec.structs.replace(first, view=view or first.view)])
+
     @property
     def views(self) -> list[str | None]:
         """The views that are served, each once, in the order of the listeners."""
@@ -186,6 +202,11 @@ def parse(text: str, path: Path) -> Config:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise ConfigError(str(path), where, f"not valid YAML: {error.problem}") from error
+    except yaml.reader.ReaderError as error:
+        where = f"line {text.count(chr(10), 0, error.position) + 1}"
+        raise ConfigError(str(path), where, f"not valid YAML: {error.reason}") from error
+    except RecursionError as error:
+        raise ConfigError(str(path), "", "not valid YAML: it is nested too deeply") from error
     if not isinstance(content, dict):
         raise ConfigError(str(path), "", "expected keys such as `clusters:`; see config/mcsdns.yaml")
     try:
@@ -217,18 +238,28 @@ def parse_address(text: str) -> Address:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice: YAML would silently take the last."""
+    """Refuses a key that stands twice (YAML would silently take the last) or is no text, and says where a value cannot be read."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as error:  # `2026-13-01`, `0b_`
+            raise self._error(node, str(error)) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
+        seen: set[str] = set()
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key_node.tag != "tag:yaml.org,2002:str":
+                raise self._error(key_node, "expected a key such as `zone:`")
+            if key_node.value in seen:
+                raise self._error(key_node, f"the key {key_node.value!r} stands twice")
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep=deep)
+
+    def _error(self, node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:
+        return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 class _Hook:
@@ -260,16 +291,20 @@ def _problems(config: Config) -> list[tuple[str, str]]:
     """Return what the types alone cannot tell, as places and problems."""
     found: list[tuple[str, str]] = []
     zone = config.zone.removesuffix(".")
-    if not _ZONE.fullmatch(config.zone.lower()) or len(zone) + 2 > MAX_ZONE:
+    if not config.zone.isascii() or not _ZONE.fullmatch(config.zone.lower()) or len(zone) + 2 > MAX_ZONE:
         found.append(("zone", f"expected a domain name of at most {MAX_ZONE - 2} characters, found {config.zone!r}"))
     if not config.clusters:
         found.append(("clusters", "expected at least one member cluster"))
     if not config.listen:
         found.append(("listen", "expected at least one address"))
     names: set[str] = set()
+    ids: set[str] = set()
     for index, cluster in enumerate(config.clusters):
         found += _cluster_problems(f"clusters[{index}]", cluster, names)
         names.add(cluster.name)
+        if cluster.id is not None and cluster.id in ids:
+            found.append((f"clusters[{index}].id", f"another cluster has the id {cluster.id!r} already"))
+        ids.add(cluster.id or "")
     addresses: set[Address] = set()
     for index, listen in enumerate(config.listen):
         if listen.view is not None and listen.view not in names:
@@ -292,6 +327,10 @@ def _cluster_problems(where: str, cluster: Cluster, names: set[str]) -> list[tup
     if not _CLUSTER_ID.fullmatch(cluster.name):
         found.append(
             (f"{where}.name", f"expected one DNS label, or two with a dot, in lower case; found {cluster.name!r}")
+        )
+    if cluster.name == "any":
+        found.append(
+            (f"{where}.name", "the name `any` stands for the view of no cluster in particular; choose another")
         )
     if cluster.name in names:
         found.append((f"{where}.name", f"another cluster is named {cluster.name!r} already"))

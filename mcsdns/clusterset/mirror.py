@@ -154,11 +154,15 @@ class Mirror:
 
     def _stage(self, resource: Resource, obj: Object) -> None:
         key, value = self._take_in(resource, obj)
-        if value is not None and resource in self._staged:
-            old = self._held[resource].values.get(key)
-            staged = self._staged[resource]
-            staged.values[key] = old if old is not None and old == value else value
-            staged.versions[key] = obj.metadata.resource_version
+        staged = self._staged.get(resource)
+        if staged is None:
+            return
+        if value is None:
+            staged.values.pop(key, None)
+            return
+        old = self._held[resource].values.get(key)
+        staged.values[key] = old if old is not None and old == value else value
+        staged.versions[key] = obj.metadata.resource_version
 
     def _take_in(self, resource: Resource, obj: Object) -> tuple[ObjectKey, Value | None]:
         key = (obj.metadata.namespace, obj.metadata.name)

@@ -30,7 +30,12 @@ class Resource(StrEnum):
 
 
 class Init(Struct, frozen=True):
-    """A list of `resource` begins."""
+    """
+    A list of `resource` begins.
+
+    One that follows another without an `InitDone` between discards what was collected since: that list broke off.
+    `Apply` and `Delete` never come before the list is done.
+    """
 
     cluster: str
     resource: Resource

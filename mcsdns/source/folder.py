@@ -85,11 +85,9 @@ class Folder:
         changed = self._is_first
         for path, stamp in seen.items():
             if self._stamps.get(path) != stamp and (self._is_first or before.get(path) == stamp):
-                self._stamps[path] = stamp
-                self._read(path)
-                changed = True
-        for path in self._stamps.keys() - seen.keys() - before.keys():
-            del self._stamps[path]
+                changed |= self._read(path, stamp)
+        for path in (self._stamps.keys() | self._broken.keys()) - seen.keys() - before.keys():
+            self._stamps.pop(path, None)
             self._contents.pop(path, None)
             self._broken.pop(path, None)
             changed = True
@@ -100,8 +98,7 @@ class Folder:
         found: dict[Path, Stamp] = {}
         try:
             for entry in self._files(self._path):
-                stat = entry.stat()
-                found[Path(entry.path)] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+                found[Path(entry.path)] = _stamp(entry.stat())
         except OSError as error:
             raise SourceError(f"the folder {self._path} cannot be read: {error.strerror}") from error
         return found
@@ -118,13 +115,26 @@ class Folder:
                     files.append(entry)
         return files
 
-    def _read(self, path: Path) -> None:
+    def _read(self, path: Path, stamp: Stamp) -> bool:
+        """Read a file and tell whether that changes anything. Where it cannot be had, no stamp is kept: the next look tries again."""
+        was_broken = self._broken.get(path)
+        self._stamps.pop(path, None)
         try:
-            self._contents[path] = read(path.read_bytes(), SUFFIXES[path.suffix])
-        except (OSError, ValueError) as error:
-            self._broken[path] = error.strerror or "cannot be read" if isinstance(error, OSError) else str(error)
+            raw = path.read_bytes()
+            problem = "" if _stamp(path.stat()) == stamp else "it changed while it was read"
+        except OSError as error:
+            problem = error.strerror or "cannot be read"
+        if problem:
+            self._broken[path] = problem
+            return problem != was_broken
+        self._stamps[path] = stamp
+        try:
+            self._contents[path] = read(raw, SUFFIXES[path.suffix])
+        except ValueError as error:
+            self._broken[path] = str(error)
         else:
             self._broken.pop(path, None)
+        return True
 
     def _all(self) -> Look:
         objects: Objects = {}
@@ -146,6 +156,10 @@ class Folder:
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self._path))
+
+
+def _stamp(stat: os.stat_result) -> Stamp:
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 class FolderSource:

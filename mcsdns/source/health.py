@@ -43,9 +43,12 @@ class Stream:
         heard_at: When the last byte or scan came, on the monotonic clock; None before the first.
         relists: How often the resource was listed again, by reason.
         errors: How often the stream broke, by code (`http_503`, `timeout`, …: a bounded set).
+        objects: How many objects there are.
+        skipped: How many objects had not even a name, and so could not be told.
+        drift: How many differences lists found to what the watch had told: it should be none.
     """
 
-    __slots__ = ("errors", "heard_at", "is_listed", "problem", "relists")
+    __slots__ = ("drift", "errors", "heard_at", "is_listed", "objects", "problem", "relists", "skipped")
 
     def __init__(self) -> None:
         self.is_listed = False
@@ -53,6 +56,9 @@ class Stream:
         self.heard_at: float | None = None
         self.relists: dict[str, int] = {}
         self.errors: dict[str, int] = {}
+        self.objects = 0
+        self.skipped = 0
+        self.drift = 0
 
 
 class Health:
@@ -124,6 +130,23 @@ class Health:
         for what in self.problems.keys() - problems.keys():
             self._log.info("source fault gone", what=what)
         self.problems = dict(problems)
+
+    def partial(self, resource: Resource, code: str, problem: str) -> None:
+        """
+        Note that `resource` cannot be read, but that this must not hold the others up: it counts as listed, and as broken.
+
+        Args:
+            resource: Whose stream.
+            code: As for `broken`.
+            problem: As for `broken`.
+        """
+        self.streams[resource].is_listed = True
+        self.broken(resource, code, problem)
+
+    def erred(self, resource: Resource, code: str) -> None:
+        """Count a failure that has no consequence, because the stream is resumed at once where it was."""
+        errors = self.streams[resource].errors
+        errors[code] = errors.get(code, 0) + 1
 
     def age_s(self, resource: Resource) -> float | None:
         """Return the seconds since the last sign of life of `resource`, or None before the first."""

@@ -28,7 +28,23 @@ _KINDS = {kind: group for group, kind in GROUPS}
 _NAMESPACED = {ServiceImport, ServiceExport, EndpointSlice}
 
 # libyaml where PyYAML was built with it: ten times as fast.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Fastest: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Fastest):  # type: ignore[misc]
+    """Takes what looks like a time or a number to base 60 as text, as kubectl does: an IPv6 address may look like one."""
+
+    def time(self, node: yaml.ScalarNode) -> str:
+        """Return the text of a time."""
+        return str(node.value)
+
+    def number(self, node: yaml.ScalarNode) -> int | str:
+        """Return a number, or the text of one to base 60."""
+        return str(node.value) if ":" in node.value else int(self.construct_yaml_int(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.time)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.number)
 
 
 class Content(Struct, frozen=True):
@@ -68,15 +84,13 @@ def read(raw: bytes, is_json: bool) -> Content:
 
 
 def _documents(raw: bytes, is_json: bool) -> list[Any]:
-    if is_json:
-        try:
-            return [msgspec.json.decode(raw)]
-        except msgspec.DecodeError as error:
-            raise ValueError(f"not valid JSON: {error}") from error
+    form = "JSON" if is_json else "YAML"
     try:
-        return list(yaml.load_all(raw, _Loader))
-    except yaml.YAMLError as error:
-        raise ValueError(f"not valid YAML: {' '.join(str(error).split())}") from error
+        return [msgspec.json.decode(raw)] if is_json else list(yaml.load_all(raw, _Loader))
+    except (msgspec.DecodeError, yaml.YAMLError, ValueError) as error:
+        raise ValueError(f"not valid {form}: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise ValueError(f"not valid {form}: it is nested too deeply") from error
 
 
 def _items(document: Any) -> Iterator[Any]:
@@ -109,6 +123,7 @@ def _object(item: Any) -> tuple[Resource, Object] | str | None:
     resource, form = watched
     if form in _NAMESPACED and isinstance(item.get("metadata"), dict):
         # As kubectl does: an object that names no namespace belongs to `default`.
-        item = item | {"metadata": {"namespace": "default"} | item["metadata"]}
+        metadata = item["metadata"]
+        item = item | {"metadata": metadata | {"namespace": metadata.get("namespace") or "default"}}
     found: Object | None = convert(form, item)
     return (resource, found) if found is not None else f"a {kind} has no metadata.name"

@@ -155,6 +155,7 @@ _LISTS: dict[type[Any], tuple[tuple[str, str, type[Any]], ...]] = {
     ServiceImport: (("spec", "ips", str), ("spec", "ports", Port), ("status", "clusters", ImportedFrom)),
     ServiceExport: (("status", "conditions", Condition),),
     EndpointSlice: (("", "endpoints", Endpoint), ("", "ports", Port)),
+    Endpoint: (("", "addresses", str),),
     ClusterProperty: (),
 }
 """The lists of which a bad entry is left out alone: the part that holds it, its field, what an entry is."""
@@ -242,12 +243,15 @@ def _prune(kind: type[Any], content: dict[str, Any]) -> tuple[dict[str, Any], li
             continue
         good = []
         for index, value in enumerate(entries):
+            place = f"{part}.{name}[{index}]".lstrip(".")
+            kept, inner = _prune(entry, value) if entry in _LISTS and isinstance(value, dict) else (value, [])
             try:
-                msgspec.convert(value, entry)
+                msgspec.convert(kept, entry)
             except msgspec.ValidationError as error:
-                problems.append(f"{part}.{name}[{index}]: {error}".lstrip("."))
+                problems.append(f"{place}: {error}")
             else:
-                good.append(value)
+                good.append(kept)
+                problems += (f"{place}.{problem}" for problem in inner)
         holder[name] = good
         if part and holder is not pruned:
             pruned[part] = holder

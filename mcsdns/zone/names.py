@@ -55,7 +55,7 @@ def from_text(text: str) -> bytes:
     if text in ("", "."):
         return ROOT
     name = b""
-    for label in _split(text.removesuffix(".") if not text.endswith("\\.") else text):
+    for label in _split(text):
         if not 0 < len(label) <= MAX_LABEL:
             raise ValueError(f"the name {text!r} holds a label of {len(label)} octets; 1 to {MAX_LABEL} are allowed")
         name += bytes((len(label),)) + label
@@ -102,15 +102,17 @@ def is_within(name: bytes, zone: bytes) -> bool:
 def _split(text: str) -> Iterator[bytes]:
     label = bytearray()
     at = 0
+    is_ended = False
     while at < len(text):
         letter = text[at]
         at += 1
-        if letter == ".":
+        is_ended = letter == "."
+        if is_ended:
             yield bytes(label)
             label.clear()
         elif letter == "\\":
             digits = text[at : at + 3]
-            if len(digits) == 3 and digits.isdecimal() and int(digits) < 256:
+            if len(digits) == 3 and digits.isascii() and digits.isdecimal() and int(digits) < 256:
                 label.append(int(digits))
                 at += 3
             elif at < len(text) and not text[at].isdigit() and text[at].isascii():
@@ -122,7 +124,8 @@ def _split(text: str) -> Iterator[bytes]:
             label += letter.encode("ascii")
         else:
             raise ValueError(f"the name {text!r} holds {letter!r}, which is not ASCII; write it as an A-label (xn--…)")
-    yield bytes(label)
+    if not is_ended:
+        yield bytes(label)
 
 
 def _escape(octet: int) -> str:

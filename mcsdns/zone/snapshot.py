@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from mcsdns.zone.names import is_within, parent, suffixes
+from mcsdns.zone.names import child, is_within, parent, suffixes
 from mcsdns.zone.rrset import Apex, Node, ServiceRecords, Update
 
 
@@ -23,12 +23,13 @@ class Snapshot:
         services: By owner name.
     """
 
-    __slots__ = ("_depth", "_namespaces", "apex", "complete", "serial", "services")
+    __slots__ = ("_depth", "_namespaces", "_services_owner", "apex", "complete", "serial", "services")
 
     def __init__(self, first: Update) -> None:
         self.services: dict[bytes, ServiceRecords] = {}
         self._namespaces: dict[bytes, int] = {}
         self._depth = sum(1 for _ in suffixes(first.apex.zone))
+        self._services_owner = child("svc", first.apex.zone)
         self.apply(first)
 
     def apply(self, update: Update) -> None:
@@ -56,7 +57,7 @@ class Snapshot:
         """Return the owner name of the service at or above a name in the zone, or None where no service could be."""
         ancestors = list(suffixes(name))
         at = len(ancestors) - self._depth - 3
-        return ancestors[at] if at >= 0 and parent(parent(ancestors[at])) in self.apex.nodes else None
+        return ancestors[at] if at >= 0 and ancestors[at + 2] == self._services_owner else None
 
     def find(self, name: bytes) -> Node | None:
         """

@@ -3,7 +3,7 @@ One view of the zone as it grows: dirty services in, updates for the plane out.
 
 Rules:
 1. A service is built from the mirrors as they are at that moment; what was built goes out with the next `take`.
-2. Records that come out as they were are no change: they are not published and move no serial.
+2. Records that come out as they were are no change: they are not published and move no serial. What is left out is not a record.
 3. Every update has a greater serial than the last (RFC 1982).
 
 Not here: when to build. That is the builder task of `mcsdns.daemon`.
@@ -45,11 +45,10 @@ class ZoneView:
         service = merge(key, mirrors, self.view)
         records = build(service, self.options) if service is not None else None
         old = self.services.get(key)
-        if records == old:
-            return
         if records is not None:
             self.services[key] = records
-            self._built[records.owner] = records
+            if old is None or old.nodes != records.nodes:
+                self._built[records.owner] = records
         elif old is not None:
             del self.services[key]
             self._built[old.owner] = None

@@ -1,0 +1,44 @@
+# Two commands do everything: `make run` serves the demo clusterset, `make test` tests all there is.
+# The environment is made in .venv on first use, and again when pyproject.toml changes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# How many tests run at once. Tests with real servers are kept on one worker.
+WORKERS ?= 2
+
+.PHONY: help run test lint unit bench clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "mcsdns needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+run: $(READY) ## serve the demo clusterset on 127.0.0.1:5300
+	$(BIN)/mcsdns serve --config config/demo.yaml
+
+test: $(READY) lint servers ## check and test everything
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+unit: $(READY) ## the tests that need no real servers
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m 'not servers'
+
+lint: $(READY) ## format, lint, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: servers
+servers: $(READY) ## build the real peers that tests and benchmarks use (Go)
+	@if command -v go >/dev/null; then $(BIN)/python -m tests.servers.build; \
+	else echo "Go is not here: tests against real API servers and CoreDNS are skipped"; fi
+
+clean: ## remove what was made here
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,141 @@
+"""
+`python -m benchmarks.queries`: CPU per query and queries per second of mcsdns, CoreDNS, NSD and Knot.
+
+Rules:
+1. All four serve the same names: mcsdns and CoreDNS from the same kube-apiserver, NSD and Knot from `mcsdns export`.
+2. Servers are pinned to core 0, dnsperf to core 1. The runs are interleaved, one server after the other, again and
+   again; a row is made of medians, and a ratio of the median of the ratios within each round.
+3. Before a figure counts, a sample of the answers of each server is compared with what is right; a row whose rcodes
+   differ from the mix, or with lost queries, is marked.
+"""
+
+import argparse
+import contextlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from tests.servers.run import Cluster, Knot, Nsd
+
+from .clusterset import ZONE, Question, manifests, mix, services
+from .dnsperf import MODES, Run, run
+from .files import export, write_questions
+from .report import facts, say, table
+from .servers import Mcsdns, Multicluster
+from .verify import wrong_answers
+
+SERVER_CORE: Final = 0
+BASES: Final = ("NSD", "CoreDNS")
+SAMPLE: Final = 400
+"""Questions whose answers are compared, of each server."""
+TOLERANCE: Final = 0.005
+"""Share by which rcodes may differ from the mix: a run ends somewhere within the questions."""
+
+Rounds = Sequence[Mapping[str, Run]]
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    options = _options()
+    head = facts("benchmarks.queries")
+    with tempfile.TemporaryDirectory(prefix="mcsdns-queries-") as name, contextlib.ExitStack() as stack:
+        servers, questions, drawn = _start(options, Path(name), stack)
+        for server, peer in servers.items():
+            say(f"comparing answers of {server}")
+            if wrong := wrong_answers(peer.port, drawn[:SAMPLE]):
+                raise SystemExit(f"{server} answers wrong, {len(wrong)} of {SAMPLE}; the first: {wrong[0]}")
+        print(head)
+        for mode in options.modes:
+            rounds = _measure(options, servers, questions, mode)
+            print(_result(mode, rounds, drawn), flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.queries", description=main.__doc__)
+    parser.add_argument("--services", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each run")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--modes", nargs="+", choices=[*MODES], default=[*MODES])
+    parser.add_argument("--servers", nargs="+", choices=["mcsdns", "CoreDNS", "NSD", "Knot"], default=None)
+    parser.add_argument(
+        "--quick", action="store_true", help="see whether it works: 500 services, runs of 1 s, one round"
+    )
+    options = parser.parse_args()
+    if options.quick:
+        options.services, options.seconds, options.rounds = 500, 1.0, 1
+    return options
+
+
+def _start(
+    options: argparse.Namespace, folder: Path, stack: contextlib.ExitStack
+) -> tuple[dict[str, Any], Path, list[Question]]:
+    """Start every server with the same names; write the questions."""
+    cluster = stack.enter_context(Cluster("hub", folder / "hub"))
+    say(f"loading {options.services} services")
+    with cluster.client() as api:
+        api.bulk(manifest for service in services(options.services) for manifest in manifests(service))
+    drawn = mix(options.services)
+    questions, master = folder / "questions", folder / "zone"
+    write_questions(drawn, questions)
+    kubeconfig, pinned = cluster.kubeconfig(), {SERVER_CORE}
+    mcsdns = Mcsdns({"kubeconfig": {"path": str(kubeconfig)}}, folder / "mcsdns", pinned)
+    export(mcsdns.write_config(), master)
+    servers = {
+        "mcsdns": mcsdns,
+        "CoreDNS": Multicluster(kubeconfig, folder / "coredns", pinned),
+        "NSD": Nsd({ZONE: master}, folder / "nsd", pinned),
+        "Knot": Knot({ZONE: master}, folder / "knot", pinned),
+    }
+    servers = {name: server for name, server in servers.items() if name in (options.servers or servers)}
+    for name, server in servers.items():
+        say(f"starting {name}")
+        stack.enter_context(server)
+    return servers, questions, drawn
+
+
+def _measure(options: argparse.Namespace, servers: Mapping[str, Any], questions: Path, mode: str) -> Rounds:
+    """Run every server once to warm up, and then in rounds."""
+    for server in servers.values():
+        run(server, server.port, questions, mode, min(3.0, options.seconds))
+    rounds: list[dict[str, Run]] = []
+    for number in range(options.rounds):
+        rounds.append({})
+        for name, server in servers.items():
+            rounds[-1][name] = found = run(server, server.port, questions, mode, options.seconds)
+            say(
+                f"{mode}, round {number + 1}, {name}: {found.per_second:,.0f} queries/s, {found.cpu_us:.2f} µs, {found.rcodes}"
+            )
+    return rounds
+
+
+def _result(mode: str, rounds: Rounds, drawn: Sequence[Question]) -> str:
+    bases = [base for base in BASES if base in rounds[0]]
+    head = [mode, "CPU µs per query", *(f"÷ {base}" for base in bases), "queries/s", "least–most µs", "answers"]
+    rows: list[list[str]] = []
+    for name in rounds[0]:
+        runs = [found[name] for found in rounds]
+        costs = [found.cpu_us for found in runs]
+        ratios = [f"{median(r[name].cpu_us / r[base].cpu_us for r in rounds):.2f}" for base in bases]
+        per_second, spread = median(found.per_second for found in runs), f"{min(costs):.2f}–{max(costs):.2f}"
+        fault = _fault(runs, drawn) or "all right"
+        rows.append([name, f"{median(costs):.2f}", *ratios, f"{per_second:,.0f}", spread, fault])
+    return table(head, rows)
+
+
+def _fault(runs: Sequence[Run], drawn: Sequence[Question]) -> str:
+    """Tell what is wrong with the answers of some runs."""
+    lost, queries = sum(found.lost for found in runs), sum(found.queries for found in runs)
+    negative = sum(question.rcode != 0 for question in drawn) / len(drawn)
+    odd = {rcode for found in runs for rcode in found.rcodes} - {"NOERROR", "NXDOMAIN"}
+    shares = [found.share("NXDOMAIN") for found in runs]
+    faults = [f"{lost} of {queries} lost"] if lost else []
+    faults += [f"**{rcode}**" for rcode in sorted(odd)]
+    if any(abs(share - negative) > TOLERANCE for share in shares):
+        faults.append(f"NXDOMAIN {min(shares):.1%}–{max(shares):.1%} in place of {negative:.1%}")
+    return ", ".join(faults)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""
+Why a name answers what it does, for the person who typed `dig` and got something else: `explain` and, as text, `text`. Pure.
+
+Not here: the answer itself. It comes from `mcsdns.clusterset` and `mcsdns.zone`, as the server's does.
+"""
+
+from mcsdns.admin.explain.explanation import Explanation, explain
+from mcsdns.admin.explain.render import text
+
+__all__ = ["Explanation", "explain", "text"]

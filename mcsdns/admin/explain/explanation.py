@@ -1,0 +1,150 @@
+"""
+Why a name answers what it does: the answer, the rule behind it, the objects it is made of, what was left out, what is near.
+
+```
+text ──► question.read ──► Question ──► Scene (merge, build, look up) ──► Finding (found, missing, below, …) ──► Explanation
+```
+
+Rules:
+1. The answer comes from the code that the server answers with (`mcsdns.admin.explain.scene`).
+2. The first cause counts: a cluster that has not been heard comes before a service that is not imported, and that before a port.
+3. Nothing is kept, and nothing asked of a cluster: mirrors are read, as they are at this moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from mcsdns.admin.explain import below, missing
+from mcsdns.admin.explain.found import found
+from mcsdns.admin.explain.near import listed
+from mcsdns.admin.explain.outside import formless, outside
+from mcsdns.admin.explain.question import read
+from mcsdns.admin.explain.rules import Rule
+from mcsdns.admin.explain.scene import Finding, Lookup, Outcome, Scene
+from mcsdns.clusterset.mirror import Mirror
+from mcsdns.clusterset.model import ObjectRef, Omission, View
+from mcsdns.zone.build import Options
+from mcsdns.zone.masterfile import type_text
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """
+    Why a name answers what it does. As JSON it has these keys.
+
+    Args:
+        name: As it was understood: in full, with the last dot.
+        type: The type asked for.
+        view: The name of the view.
+        outcome: The response code; NODATA for NOERROR without an answer.
+        cause: What decided, about this name.
+        rule: The clause behind it, with its source.
+        answer: Records in presentation form.
+        additional: Addresses of the targets in the answer, in presentation form; over UDP as many as fit.
+        objects: What had a part in it.
+        omissions: What was left out, and why.
+        hints: What is missing, and what is near.
+    """
+
+    name: str
+    type: str
+    view: str
+    outcome: Outcome
+    cause: str
+    rule: str
+    answer: tuple[str, ...] = ()
+    additional: tuple[str, ...] = ()
+    objects: tuple[ObjectRef, ...] = ()
+    omissions: tuple[Omission, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        """Whether the name exists, with or without records of the type."""
+        return self.outcome in ("NOERROR", "NODATA")
+
+
+def explain(
+    name: str,
+    rr_type: str,
+    view: View,
+    mirrors: Sequence[Mirror],
+    options: Options,
+    *,
+    complete: bool,
+    serial: int = 0,
+) -> Explanation:
+    """
+    Explain what a name answers.
+
+    Args:
+        name: As people type it, in full.
+        rr_type: A mnemonic such as `AAAA`, or `TYPE65`.
+        view: In which view.
+        mirrors: One for each watched cluster, in the order of the configuration.
+        options: Zone name and TTLs.
+        complete: Whether the view is published as complete: a name that is not found is NXDOMAIN, not SERVFAIL.
+        serial: The SOA serial that is published.
+
+    Raises:
+        ValueError: The name or the type cannot be read; the message is for the one who typed it.
+    """
+    scene = Scene(read(name, rr_type), view, mirrors, options, complete=complete, serial=serial)
+    lookup = scene.look_up()
+    finding = _finding(scene, lookup)
+    objects = finding.objects
+    if objects is None:
+        objects = scene.service.objects if scene.service is not None else ()
+    return Explanation(
+        name=scene.name,
+        type=type_text(scene.question.type),
+        view=view.name,
+        outcome=lookup.outcome,
+        cause=finding.cause,
+        rule=finding.rule.value,
+        answer=lookup.answer,
+        additional=lookup.additional,
+        objects=objects,
+        omissions=tuple(sorted({*scene.omissions(), *finding.omissions})),
+        hints=(*finding.hints, *_silence(scene, lookup)),
+    )
+
+
+def _finding(scene: Scene, lookup: Lookup) -> Finding:
+    if lookup.outcome == "REFUSED":
+        return outside(scene)
+    if scene.node is not None:
+        return found(scene, lookup)
+    finding = _absence(scene)
+    if lookup.outcome == "NXDOMAIN":
+        return finding
+    unheard = scene.unheard()
+    cause = (
+        f"the name is not found, and may be in a cluster that has not been heard whole: {listed(unheard)}"
+        if unheard
+        else "the name is not found, and not every cluster had been heard when this view was published"
+    )
+    return Finding(cause, Rule.INCOMPLETE, (finding.cause, *finding.hints), finding.objects, finding.omissions)
+
+
+def _absence(scene: Scene) -> Finding:
+    """Explain why a name in the zone does not exist, as far as the heard clusters go."""
+    if scene.service is not None:
+        return below.absent(scene, scene.service)
+    if scene.key is not None:
+        return missing.service(scene, scene.key)
+    if scene.namespace is not None:
+        return missing.namespace(scene, scene.namespace)
+    return formless(scene)
+
+
+def _silence(scene: Scene, lookup: Lookup) -> Iterator[str]:
+    """Give a hint on clusters that may hold more than is known of them; SERVFAIL has said so already."""
+    if lookup.outcome not in ("SERVFAIL", "REFUSED"):
+        for mirror in scene.mirrors:
+            if not mirror.is_heard:
+                yield f"{mirror.cluster} has not been heard: nothing of it is in this answer"
+            elif not mirror.is_whole:
+                yield f"{mirror.cluster} could not be read whole: some of it may be missing from this answer"

@@ -1,0 +1,179 @@
+"""
+Why a service, or a whole namespace, is not in the view: the first cause that applies, from what is nearest to an import on.
+
+| what the clusters hold                                     | cause                                                  |
+|------------------------------------------------------------|--------------------------------------------------------|
+| nothing that counts, as the view's cluster does not count  | the view's cluster is not heard, or its id is taken     |
+| a ServiceImport here that cannot be used                   | it, and what is wrong with it                          |
+| ServiceImports in other clusters alone                     | which; this one does not import it                     |
+| ServiceExports alone                                       | no controller has created the ServiceImport            |
+| EndpointSlices alone                                       | nobody exports the service                             |
+| nothing                                                    | no such service, or no such namespace                  |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mcsdns.admin.explain.near import close, listed
+from mcsdns.admin.explain.rules import Rule
+from mcsdns.admin.explain.scene import Finding, Scene
+from mcsdns.clusterset.mirror import Mirror
+from mcsdns.clusterset.model import ObjectRef, ServiceKey
+from mcsdns.source.events import Resource
+
+
+def service(scene: Scene, key: ServiceKey) -> Finding:
+    """Explain why `key` is not imported in the view."""
+    finding = _view_counts_not(scene)
+    if finding is not None:
+        return finding
+    for reason in (_rejected, _elsewhere, _exported, _sliced):
+        finding = reason(scene, key)
+        if finding is not None:
+            return finding
+    keys = set(scene.imported())
+    namespaces = {other.namespace for other in keys}
+    if key.namespace not in namespaces:
+        return _no_namespace(scene, key.namespace, namespaces, _places(scene, keys, key))
+    if "*" in (key.name, *scene.below):
+        return Finding(f"{scene.name} holds a *, which matches nothing else", Rule.NO_WILDCARD, objects=())
+    cause = f"no cluster holds a ServiceImport, a ServiceExport or an EndpointSlice of {_text(key)}"
+    return Finding(cause, Rule.NOT_IMPORTED, tuple(_places(scene, keys, key)), objects=())
+
+
+def namespace(scene: Scene, name: str) -> Finding:
+    """Explain why a namespace does not exist."""
+    finding = _view_counts_not(scene)
+    if finding is not None:
+        return finding
+    keys = set(scene.imported())
+    meant = {_full(scene, key) for key in keys if key.name == name}
+    hints = [f"services of that name, with their namespaces: {listed(meant)}"] if meant else []
+    return _no_namespace(scene, name, {key.namespace for key in keys}, hints)
+
+
+def _no_namespace(scene: Scene, name: str, namespaces: set[str], places: Iterable[str]) -> Finding:
+    hints = list(places)
+    near = close(name, namespaces)
+    if near:
+        hints.append(f"namespaces with a similar name: {listed(near)}")
+    elif not hints:
+        hints.append(f"namespaces with imported services in view {scene.view.name}: {listed(namespaces)}")
+    elsewhere = {m.cluster for m in scene.heard for key in m.keys() if key.namespace == name}  # noqa: SIM118 - no dict
+    if elsewhere:
+        hints.append(f"objects about services of the namespace {name} are in: {listed(elsewhere)}")
+    cause = f"the namespace {name} holds no imported service in view {scene.view.name}"
+    return Finding(cause, Rule.NO_NAMESPACE, tuple(hints), objects=())
+
+
+def _view_counts_not(scene: Scene) -> Finding | None:
+    cluster = scene.view.cluster
+    if cluster is None or any(mirror.cluster == cluster for mirror in scene.heard):
+        return None
+    mirror = next((mirror for mirror in scene.mirrors if mirror.cluster == cluster), None)
+    if mirror is None:
+        cause = f"no watched cluster is named {cluster}, whose view this is"
+    elif not mirror.is_heard:
+        cause = f"{cluster}, whose view this is, has not been heard yet"
+    else:
+        holder = next(other.cluster for other in scene.heard if other.cluster_id == mirror.cluster_id)
+        cause = f"{cluster}, whose view this is, does not count: its cluster id {mirror.cluster_id} belongs to {holder}"
+    return Finding(cause, Rule.NOT_IMPORTED, objects=())
+
+
+def _rejected(scene: Scene, key: ServiceKey) -> Finding | None:
+    # An import's own name may hold dots, which makes it no service; who asks for it asks with those dots.
+    dotted = ServiceKey(key.namespace, ".".join((*scene.below, key.name)))
+    for mirror in _of_view(scene):
+        for asked in dict.fromkeys((key, dotted)):
+            for omission in mirror.rejected_of(asked):
+                if omission.object.startswith("ServiceImport "):
+                    cause = f"the {omission.object} in {mirror.cluster} cannot be used: {omission.detail}"
+                    objects = (mirror.ref(Resource.SERVICE_IMPORTS, *asked, "cannot be used"),)
+                    return Finding(cause, Rule.NOT_IMPORTED, objects=objects, omissions=(omission,))
+    return None
+
+
+def _elsewhere(scene: Scene, key: ServiceKey) -> Finding | None:
+    holders = [mirror for mirror in scene.heard if mirror.import_of(key) is not None]
+    if not holders:
+        return None
+    names = listed(mirror.cluster for mirror in holders)
+    cause = f"{scene.view.name} holds no ServiceImport of {_text(key)}; other clusters do: {names}"
+    hints = [f"the service is answered in the view of: {names}"]
+    exporters = [mirror.cluster for mirror in scene.heard if mirror.export_of(key) is not None]
+    if exporters:
+        hints.append(f"it is exported by: {listed(exporters)}")
+    objects = [mirror.ref(Resource.SERVICE_IMPORTS, *key, "imports it, not for this view") for mirror in holders]
+    return Finding(cause, Rule.NOT_IMPORTED, tuple(hints), (*objects, *_exports(scene, key)))
+
+
+def _exported(scene: Scene, key: ServiceKey) -> Finding | None:
+    exporters = [mirror for mirror in scene.heard if mirror.export_of(key) is not None]
+    if not exporters:
+        return None
+    names = listed(mirror.cluster for mirror in exporters)
+    cause = f"{_text(key)} is exported by {names}, but no cluster holds its ServiceImport: no controller has created it"
+    hints = ["look at the conditions of the ServiceExport and the log of the clusterset's MCS controller"]
+    for mirror in exporters:
+        export = mirror.export_of(key)
+        if export is not None and not export.is_valid:
+            hints.insert(0, f"the ServiceExport in {mirror.cluster} is not valid: does the Service {_text(key)} exist?")
+        if export is not None and export.conflict:
+            hints.insert(0, f"the ServiceExport in {mirror.cluster} is in conflict: {export.conflict}")
+    return Finding(cause, Rule.NOT_IMPORTED, tuple(hints), tuple(_exports(scene, key)))
+
+
+def _sliced(scene: Scene, key: ServiceKey) -> Finding | None:
+    objects = tuple(
+        mirror.ref(Resource.ENDPOINT_SLICES, key.namespace, name, "belongs to a service that is not imported")
+        for mirror in scene.heard
+        for name in sorted(mirror.slices_of(key))
+    )
+    if not objects:
+        return None
+    names = listed(ref.cluster for ref in objects)
+    is_imported = any(s.is_imported for m in scene.heard for s in m.slices_of(key).values())
+    if is_imported:
+        cause = f"{names} holds imported EndpointSlices of {_text(key)}, but no cluster holds its ServiceImport"
+        return Finding(cause, Rule.NOT_IMPORTED, objects=objects)
+    cause = f"{_text(key)} is a Service in {names}, but it is not exported: no cluster holds a ServiceExport of it"
+    return Finding(cause, Rule.NOT_IMPORTED, (f"create a ServiceExport {_text(key)} in {names}",), objects)
+
+
+def _places(scene: Scene, keys: set[ServiceKey], key: ServiceKey) -> Iterator[str]:
+    """Give hints on services that were perhaps meant."""
+    swapped = ServiceKey(key.name, key.namespace)
+    if swapped in keys:
+        yield f"namespace and service are the other way round: {_full(scene, swapped)}"
+    same = {_full(scene, other) for other in keys if other.name == key.name and other.namespace != key.namespace}
+    if same:
+        yield f"the same service name in other namespaces: {listed(same)}"
+    near = close(key.name, (other.name for other in keys if other.namespace == key.namespace))
+    if near:
+        yield f"similar names in the namespace: {', '.join(_full(scene, ServiceKey(key.namespace, n)) for n in near)}"
+    elif not same and any(other.namespace == key.namespace for other in keys):
+        names = {other.name for other in keys if other.namespace == key.namespace}
+        yield f"imported services of the namespace {key.namespace}: {listed(names)}"
+    above = next((other for other in keys if other.namespace == key.name and other.name in scene.below), None)
+    if above is not None:
+        yield f"there is a label too many before svc: {_full(scene, above)}"
+
+
+def _of_view(scene: Scene) -> Iterator[Mirror]:
+    return (mirror for mirror in scene.heard if scene.view.cluster in (None, mirror.cluster))
+
+
+def _exports(scene: Scene, key: ServiceKey) -> Iterator[ObjectRef]:
+    for mirror in scene.heard:
+        if mirror.export_of(key) is not None:
+            yield mirror.ref(Resource.SERVICE_EXPORTS, *key, "exports the service")
+
+
+def _full(scene: Scene, key: ServiceKey) -> str:
+    return f"{key.name}.{key.namespace}.svc.{scene.zone}"
+
+
+def _text(key: ServiceKey) -> str:
+    return f"{key.namespace}/{key.name}"

@@ -1,0 +1,160 @@
+"""
+What the admin side reads: one object that the daemon fills, and that nothing here changes but for what is observed.
+
+Rules:
+1. It holds the parts themselves, not copies: what is shown is what is so at that moment.
+2. All of it lives in one event loop: a reader that does not await sees one state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from typing import Protocol
+
+from mcsdns.clusterset.mirror import Mirror
+from mcsdns.config import Config
+from mcsdns.metrics import PROGRAMMING_BUCKETS_S, Histogram
+from mcsdns.source.health import Health
+from mcsdns.zone.view import ZoneView
+
+MAX_SOURCE_CLUSTERS = 256
+"""Source clusters that are observed apart: their ids come from objects, and a label must be bounded. The rest is `other`."""
+OTHER = "other"
+
+
+class Distribution(Protocol):
+    """A histogram: observations in each bucket, not cumulative, one more for what is above the last bound; and their sum."""
+
+    @property
+    def counts(self) -> Sequence[int]: ...  # noqa: D102
+    @property
+    def sum(self) -> float: ...  # noqa: D102
+
+
+class Counters(Protocol):
+    """What a plane has counted since it began; as `mcsdns.plane.counters.Counters`, which says what each is."""
+
+    @property
+    def requests(self) -> Mapping[tuple[str, str, str, str], int]: ...  # noqa: D102
+    @property
+    def responses(self) -> Mapping[tuple[str, str], int]: ...  # noqa: D102
+    @property
+    def truncated(self) -> Mapping[tuple[str, str], int]: ...  # noqa: D102
+    @property
+    def durations(self) -> Mapping[str, Distribution]: ...  # noqa: D102
+    @property
+    def request_sizes(self) -> Mapping[tuple[str, str], Distribution]: ...  # noqa: D102
+    @property
+    def response_sizes(self) -> Mapping[tuple[str, str], Distribution]: ...  # noqa: D102
+    @property
+    def drops(self) -> Mapping[str, int]: ...  # noqa: D102
+    @property
+    def malformed(self) -> Mapping[str, int]: ...  # noqa: D102
+    @property
+    def panics(self) -> int: ...  # noqa: D102
+    @property
+    def tcp_open(self) -> int: ...  # noqa: D102
+    @property
+    def tcp_refused(self) -> Mapping[str, int]: ...  # noqa: D102
+    @property
+    def tcp_closed(self) -> Mapping[str, int]: ...  # noqa: D102
+    @property
+    def cache_hits(self) -> int: ...  # noqa: D102
+    @property
+    def cache_misses(self) -> int: ...  # noqa: D102
+
+
+class Plane(Protocol):
+    """What is read of a plane."""
+
+    @property
+    def name(self) -> str:
+        """`native` or `python`."""
+
+    def counters(self) -> Counters:
+        """Return what was counted since the plane was made: one consistent set."""
+
+
+class Listener(Protocol):
+    """An address that is served."""
+
+    @property
+    def host(self) -> str:
+        """An IPv4 or IPv6 address."""
+
+    @property
+    def port(self) -> int:
+        """The port that was bound."""
+
+    @property
+    def view(self) -> str:
+        """The name of the view that is served there."""
+
+
+class ServerState:
+    """
+    What the admin side reads.
+
+    Args:
+        config: The configuration that is in force.
+        plane: What answers.
+        is_ready: Tells whether the server is ready, and why or why not.
+        clock: Seconds since the epoch.
+
+    Attributes:
+        mirrors: One for each watched cluster, in the order of the configuration.
+        health: The state of each connection, by configured name.
+        views: What is built.
+        listeners: What is bound; empty before that.
+        started_at: Seconds since the epoch.
+        version: Of mcsdns.
+        programming: By source cluster, the time from a change to its publishing, in seconds.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        plane: Plane,
+        is_ready: Callable[[], tuple[bool, str]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.config = config
+        self.plane = plane
+        self.is_ready = is_ready
+        self.mirrors: Sequence[Mirror] = ()
+        self.health: Mapping[str, Health] = {}
+        self.views: Sequence[ZoneView] = ()
+        self.listeners: Sequence[Listener] = ()
+        self.started_at = clock()
+        self.version = _version()
+        self.programming: dict[str, Histogram] = {}
+
+    def observe_programming(self, source_cluster: str, seconds: float) -> None:
+        """
+        Note that a change of an endpoint has been published.
+
+        Args:
+            source_cluster: The id of the cluster that the endpoint is in.
+            seconds: From the change to its publishing.
+        """
+        if source_cluster not in self.programming and len(self.programming) >= MAX_SOURCE_CLUSTERS:
+            source_cluster = OTHER
+        histogram = self.programming.get(source_cluster)
+        if histogram is None:
+            histogram = self.programming[source_cluster] = Histogram(PROGRAMMING_BUCKETS_S)
+        histogram.observe(seconds)
+
+    def view(self, name: str | None) -> ZoneView | None:
+        """Return the view of that name, or the first listener's where none is named; None where it is not served."""
+        if name is None:
+            return self.views[0] if self.views else None
+        return next((view for view in self.views if view.view.name == name), None)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("mcsdns")
+    except metadata.PackageNotFoundError:  # run from a checkout that was not installed
+        return "unknown"

@@ -1,0 +1,207 @@
+"""
+`/status`: how it stands with the server, its member clusters and its views, as one value that becomes JSON.
+
+Rules:
+1. A duration is in seconds and its name ends in `_s`; an age of None means that nothing has come yet.
+2. What is wrong is named in words; what is left out is counted here and explained by `/explain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from mcsdns.admin.omitted import Omitted, in_all, in_views
+from mcsdns.admin.state import ServerState
+from mcsdns.clusterset.merge import duplicates
+from mcsdns.clusterset.mirror import Mirror
+from mcsdns.config import Address, Cluster
+from mcsdns.source.events import Resource
+from mcsdns.source.health import Health
+
+
+class ListenerStatus(Struct, frozen=True):
+    """An address that is served over UDP and TCP."""
+
+    address: str
+    view: str
+
+
+class ResourceStatus(Struct, frozen=True):
+    """
+    The stream of one resource.
+
+    Args:
+        objects: How many objects concern the zone.
+        listed: It has been listed once.
+        age_s: Seconds since the last sign of life.
+        problem: Why the stream is broken, or None.
+        relists: How often it was listed again, by reason.
+        errors: How often it failed, by code.
+        drift: How many differences lists found to what the watch had told.
+    """
+
+    objects: int
+    listed: bool
+    age_s: float | None
+    problem: str | None
+    relists: Mapping[str, int]
+    errors: Mapping[str, int]
+    drift: int
+
+
+class ClusterStatus(Struct, frozen=True):
+    """
+    One member cluster.
+
+    Args:
+        name: As configured.
+        id: Its cluster id.
+        id_source: Where the id comes from: `configured`, `property` (the ClusterProperty) or `name`.
+        property_id: What the ClusterProperty says, where there is one; it should be `id`.
+        optional: Negatives are not held back for it after the sync deadline.
+        state: `unsynced`, `synced` or `stale`.
+        cause: Why.
+        for_s: Since when.
+        whole: Everything that exists could be read.
+        resources: By resource.
+        omissions: What is left out of what it says, by reason.
+        problems: What is wrong in what was read, by file or object.
+    """
+
+    name: str
+    id: str
+    id_source: str
+    property_id: str | None
+    optional: bool
+    state: str
+    cause: str
+    for_s: float
+    whole: bool
+    resources: Mapping[str, ResourceStatus]
+    omissions: Mapping[str, int]
+    problems: Mapping[str, str]
+
+
+class ViewStatus(Struct, frozen=True):
+    """
+    One view of the zone.
+
+    Args:
+        name: The consuming cluster, or `any`.
+        serial: The SOA serial that is published.
+        complete: Names that are not found are NXDOMAIN, not SERVFAIL.
+        services: How many services it imports.
+        omissions: What is left out of them, by reason.
+    """
+
+    name: str
+    serial: int
+    complete: bool
+    services: int
+    omissions: Mapping[str, int]
+
+
+class Duplicate(Struct, frozen=True):
+    """A cluster of which nothing counts, because another one before it has its cluster id."""
+
+    cluster: str
+    id: str
+    taken_by: str
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """
+    The server as a whole.
+
+    Args:
+        version: Of mcsdns.
+        plane: `native` or `python`.
+        zone: The zone's name.
+        ready: As `/readyz` tells it.
+        why: Why it is ready, or is not.
+        started: When, RFC 3339.
+        listeners: What is bound.
+        clusters: In the order of the configuration.
+        views: What is served.
+        duplicates: Clusters that are refused.
+    """
+
+    version: str
+    plane: str
+    zone: str
+    ready: bool
+    why: str
+    started: str
+    listeners: tuple[ListenerStatus, ...]
+    clusters: tuple[ClusterStatus, ...]
+    views: tuple[ViewStatus, ...]
+    duplicates: tuple[Duplicate, ...]
+
+
+def status(state: ServerState) -> Status:
+    """Tell how it stands."""
+    is_ready, why = state.is_ready()
+    omitted = in_all(state.views, state.mirrors)
+    configured = {cluster.name: cluster for cluster in state.config.clusters}
+    return Status(
+        version=state.version,
+        plane=state.plane.name,
+        zone=state.config.zone.removesuffix("."),
+        ready=is_ready,
+        why=why,
+        started=datetime.fromtimestamp(state.started_at, UTC).isoformat(timespec="seconds"),
+        listeners=tuple(ListenerStatus(str(Address(one.host, one.port)), one.view) for one in state.listeners),
+        clusters=tuple(
+            _cluster(mirror, state.health[mirror.cluster], configured[mirror.cluster], omitted)
+            for mirror in state.mirrors
+        ),
+        views=tuple(
+            ViewStatus(view.view.name, view.serial, view.complete, len(view.services), _by_reason(in_views([view])))
+            for view in state.views
+        ),
+        duplicates=tuple(
+            Duplicate(refused.cluster, refused.cluster_id, first.cluster)
+            for refused, first in duplicates(state.mirrors)
+        ),
+    )
+
+
+def _cluster(mirror: Mirror, health: Health, cluster: Cluster, omitted: Omitted) -> ClusterStatus:
+    source = "configured" if mirror.configured_id else "property" if mirror.property_id else "name"
+    return ClusterStatus(
+        name=mirror.cluster,
+        id=mirror.cluster_id,
+        id_source=source,
+        property_id=mirror.property_id,
+        optional=cluster.optional,
+        state=health.state.value,
+        cause=health.cause,
+        for_s=round(health.for_s(), 3),
+        whole=mirror.is_whole,
+        resources={resource.value: _resource(mirror, health, resource) for resource in Resource},
+        omissions=_by_reason(Omitted({key: count for key, count in omitted.items() if key[0] == mirror.cluster})),
+        problems=dict(health.problems),
+    )
+
+
+def _resource(mirror: Mirror, health: Health, resource: Resource) -> ResourceStatus:
+    stream, age_s = health.streams[resource], health.age_s(resource)
+    return ResourceStatus(
+        objects=mirror.count(resource),
+        listed=stream.is_listed,
+        age_s=None if age_s is None else round(age_s, 3),
+        problem=stream.problem,
+        relists=dict(stream.relists),
+        errors=dict(stream.errors),
+        drift=stream.drift,
+    )
+
+
+def _by_reason(omitted: Omitted) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for (_, reason), count in sorted(omitted.items()):
+        found[reason] = found.get(reason, 0) + count
+    return found

@@ -1,0 +1,110 @@
+"""
+The parts that a configuration asks for, put together: for each member cluster a source, its health and its mirror; for each
+view what is built of it.
+
+Not here: when they run (`mcsdns.daemon` for a server, `heard_once` for the commands that look once).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from mcsdns.clusterset.mirror import Mirror
+from mcsdns.clusterset.model import View
+from mcsdns.config import Cluster, Config
+from mcsdns.source.events import Resource, Sink, Source
+from mcsdns.source.folder import FolderSource
+from mcsdns.source.health import Health
+from mcsdns.zone.build import Options
+from mcsdns.zone.names import from_text
+from mcsdns.zone.view import ZoneView
+
+if TYPE_CHECKING:
+    from mcsdns.source.kube.cluster import KubeSource
+
+RESTART_S = 5.0
+"""Seconds before a source that ended by a defect of ours is started again."""
+
+
+class Member:
+    """
+    One member cluster: where its objects come from, how that stands, and what it last said.
+
+    Attributes:
+        name: Its configured name.
+        is_optional: Negatives are not held back for it after the sync deadline.
+        health: The state of its connection.
+        mirror: What it last said.
+        source: Where its objects come from.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.name = cluster.name
+        self.is_optional = cluster.optional
+        self.health = Health(cluster.name)
+        self.mirror = Mirror(cluster.name, cluster.id)
+        self.source = make_source(cluster, self.health)
+
+    async def run(self, sink: Sink) -> None:
+        """Run the source for as long as the process lives: a defect in it makes this cluster stale and touches no other."""
+        log = structlog.get_logger().bind(cluster=self.name)
+        while True:
+            try:
+                await self.source.run(sink)
+            except Exception as error:  # a task boundary: one cluster never harms another
+                log.exception("source failed", restart_s=RESTART_S)
+                for resource in Resource:
+                    self.health.broken(resource, "defect", f"mcsdns failed: {type(error).__name__}: {error}")
+            await asyncio.sleep(RESTART_S)
+
+
+class Assembly:
+    """
+    Everything between the clusters and a plane, for one configuration.
+
+    Args:
+        config: What to put together.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.members = [Member(cluster) for cluster in config.clusters]
+        self.by_name = {member.name: member for member in self.members}
+        self.options = zone_options(config)
+        serial = int(time.time())
+        self.views = [ZoneView(View(name), self.options, serial) for name in config.views]
+
+    @property
+    def mirrors(self) -> Sequence[Mirror]:
+        """One for each watched cluster, in the order of the configuration."""
+        return [member.mirror for member in self.members]
+
+
+def zone_options(config: Config) -> Options:
+    """Return what the configuration says of the zone, as the zone takes it."""
+    return Options(from_text(config.zone), config.ttl, config.negative_ttl, config.advertised)
+
+
+def make_source(cluster: Cluster, health: Health) -> Source:
+    """Return the source that a cluster's configuration names."""
+    if cluster.manifests is not None:
+        return FolderSource(cluster.name, cluster.manifests, health)
+    return make_kube_source(cluster, health)
+
+
+def make_kube_source(cluster: Cluster, health: Health | None = None) -> KubeSource:
+    """Return the source of a cluster that has an API server."""
+    # The client for API servers costs a tenth of a second to import: a server of folders alone does without.
+    from mcsdns.source.kube.cluster import KubeSource  # noqa: PLC0415
+    from mcsdns.source.kube.settings import InCluster, KubeconfigSettings  # noqa: PLC0415
+
+    settings: InCluster | KubeconfigSettings = InCluster()
+    if cluster.kubeconfig is not None:
+        found = cluster.kubeconfig
+        settings = KubeconfigSettings(found.path, found.context, found.insecure)
+    return KubeSource(cluster.name, settings, health or Health(cluster.name))

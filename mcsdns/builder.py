@@ -1,0 +1,157 @@
+"""
+The builder: takes events, builds the services they make dirty, publishes at once.
+
+Rules:
+1. No debounce: a batch is what became dirty while the last publish was under way, and each service is built once in it.
+2. Building yields to the event loop every few milliseconds; a batch is still published whole, one update for each view.
+3. While a member cluster has not been heard whole, the zone is incomplete and keeps its negatives back. A cluster that is
+   optional is waited for only until the sync deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Container, Iterable, Sequence
+
+import structlog
+
+from mcsdns.clusterset.merge import duplicates, speaking
+from mcsdns.clusterset.mirror import Mirror
+from mcsdns.clusterset.model import ServiceKey
+from mcsdns.source.events import Event, InitDone
+from mcsdns.zone.rrset import Update
+from mcsdns.zone.view import ZoneView
+
+SLICE_S = 0.005
+"""Longest time in seconds that building holds the event loop: queries wait no longer than this for it."""
+
+
+def waited_for(mirrors: Iterable[Mirror], left_out: Container[str]) -> list[str]:
+    """
+    Return the clusters whose absence proves nothing: while there is one, the zone is incomplete.
+
+    Args:
+        mirrors: Of all clusters.
+        left_out: Names of clusters that are not waited for.
+    """
+    return [mirror.cluster for mirror in mirrors if not mirror.is_whole and mirror.cluster not in left_out]
+
+
+class Builder:
+    """
+    Builds what events make dirty and publishes it.
+
+    Args:
+        mirrors: One for each watched cluster, in the order of the configuration.
+        optional: Names of clusters that are not waited for after the sync deadline.
+        views: What is built.
+        publish: Takes an update over to the plane.
+        observe: Takes the source cluster and the seconds from a change to its publishing.
+
+    Attributes:
+        all_heard: Set once what every cluster has said has been published.
+    """
+
+    def __init__(
+        self,
+        mirrors: Sequence[Mirror],
+        optional: Iterable[str],
+        views: Sequence[ZoneView],
+        publish: Callable[[Update], None],
+        observe: Callable[[str, float], None],
+    ) -> None:
+        self._mirrors = mirrors
+        self._by_name = {mirror.cluster: mirror for mirror in mirrors}
+        self._optional = frozenset(optional)
+        self._views = views
+        self._publish = publish
+        self._observe = observe
+        self.all_heard = asyncio.Event()
+        self._dirty: set[ServiceKey] = set()
+        self._wake = asyncio.Event()
+        self._speaking: list[Mirror] = []
+        self._is_past_deadline = False
+        self._log = structlog.get_logger()
+
+    def sink(self, event: Event) -> None:
+        """Take one event. What it makes dirty is built as soon as the event loop is free."""
+        mirror = self._by_name[event.cluster]
+        self._dirty.update(mirror.feed(event))
+        if self._dirty or isinstance(event, InitDone):
+            self._wake.set()
+
+    def end_of_wait(self) -> None:
+        """Stop to wait for optional clusters: the sync deadline has passed."""
+        self._is_past_deadline = True
+        for mirror in self._mirrors:
+            if mirror.cluster in self._optional and not mirror.is_heard:
+                self._log.warning("optional cluster left out", cluster=mirror.cluster, until="it is heard")
+        self._wake.set()
+
+    @property
+    def waits_for(self) -> list[str]:
+        """The clusters for whose sake a name that is not found is SERVFAIL."""
+        return waited_for(self._mirrors, self._optional if self._is_past_deadline else ())
+
+    def publish_first(self) -> None:
+        """Publish each view as it is before anything has been heard, so that a plane has something to answer from."""
+        self._take()
+
+    async def run(self) -> None:
+        """Build and publish, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self.batch()
+
+    async def batch(self) -> None:
+        """Build everything that is dirty now and publish it."""
+        is_all_heard = all(mirror.is_heard for mirror in self._mirrors)
+        self._notice_speakers()
+        dirty, self._dirty = self._dirty, set()
+        triggers = self._triggers()
+        yielded_at = time.monotonic()
+        for key in dirty:
+            for view in self._views:
+                view.build(key, self._mirrors)
+            if time.monotonic() - yielded_at > SLICE_S:
+                await asyncio.sleep(0)
+                yielded_at = time.monotonic()
+        self._take()
+        if is_all_heard:
+            self.all_heard.set()
+        now = time.time()
+        for cluster, changed_at in triggers:
+            self._observe(cluster, max(0.0, now - changed_at))
+
+    def _take(self) -> None:
+        complete = not self.waits_for
+        for view in self._views:
+            update = view.take(complete)
+            if update is not None:
+                self._publish(update)
+
+    def _triggers(self) -> list[tuple[str, float]]:
+        found: list[tuple[str, float]] = []
+        for mirror in self._mirrors:
+            found += mirror.triggers
+            mirror.triggers.clear()
+        return found
+
+    def _notice_speakers(self) -> None:
+        """Where a cluster comes to count or ceases to (a cluster id taken twice), everything it says is dirty."""
+        now = speaking(self._mirrors)
+        if now == self._speaking:
+            return
+        for mirror in {*now} ^ {*self._speaking}:
+            self._dirty |= mirror.keys()
+        self._speaking = now
+        for refused, first in duplicates(self._mirrors):
+            self._log.error(
+                "cluster refused",
+                cluster=refused.cluster,
+                cluster_id=refused.cluster_id,
+                taken_by=first.cluster,
+                fix="give one of the two another id in the configuration",
+            )

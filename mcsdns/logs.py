@@ -1,0 +1,45 @@
+"""
+Logging: structlog to standard error, one line a fact, as text for people or as JSON for machines.
+
+Rules:
+1. An event is constant and in lower case; what varies is a key.
+2. A line tells a transition, never a retry, and nothing is logged for a DNS query.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+LEVELS = ("debug", "info", "warning", "error")
+Format = Literal["text", "json"]
+
+
+def configure(level: str, form: Format) -> None:
+    """
+    Set up logging for the process.
+
+    Args:
+        level: One of `LEVELS`: the least that is shown.
+        form: `text` or `json`.
+    """
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )

@@ -1,0 +1,157 @@
+"""
+The metrics: the one table of their names, kinds, labels and meanings.
+
+Rules:
+1. A metric is declared here, once. What exposes it and what documents it are held to this table by tests.
+2. Labels are bounded: names from the configuration, enumerations, types from a fixed list; never a name or an address of a client.
+3. The facts that CoreDNS counts have its labels and buckets, so that what people graph can be carried over
+   (CoreDNS `plugin/metrics`, `plugin/kubernetes`).
+
+Not here: their values (`mcsdns.admin.exposition` reads them at each scrape from where they are).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Kind(StrEnum):
+    """What a metric is to Prometheus."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Metric(Struct, frozen=True):
+    """
+    One metric.
+
+    Args:
+        name: As it is exposed; a counter's ends in `_total`.
+        kind: Counter, gauge or histogram.
+        labels: Their names, in order.
+        help: What it tells, in a sentence without a full stop.
+        buckets: Upper bounds of a histogram's buckets, without +Inf.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+
+
+DURATION_BUCKETS_S = tuple(0.00025 * 2**power for power in range(16))
+"""Time that an answer takes, seconds: 0.25 ms doubling (CoreDNS `plugin.TimeBuckets`)."""
+SIZE_BUCKETS = (0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16_000, 32_000, 48_000, 64_000)
+"""Sizes of messages, octets (CoreDNS `plugin/metrics`)."""
+PROGRAMMING_BUCKETS_S = tuple(0.001 * 2**power for power in range(20))
+"""Time from a change to its answer, seconds: 1 ms doubling (CoreDNS `plugin/kubernetes`)."""
+
+_SERVER = ("server", "zone", "view")
+
+METRICS = (
+    Metric("mcsdns_build_info", Kind.GAUGE, ("version", "plane"), "1, with the version and the plane that answers"),
+    Metric("mcsdns_ready", Kind.GAUGE, (), "1 while the server is ready, as /readyz tells it"),
+    # Member clusters.
+    Metric(
+        "mcsdns_cluster_state", Kind.GAUGE, ("cluster", "state"), "1 for the state the cluster is in, 0 for the others"
+    ),
+    Metric(
+        "mcsdns_last_event_age_seconds",
+        Kind.GAUGE,
+        ("cluster", "resource"),
+        "Seconds since the last sign of life of a watch; absent before the first",
+    ),
+    Metric("mcsdns_relists_total", Kind.COUNTER, ("cluster", "resource", "reason"), "Lists after the first one"),
+    Metric("mcsdns_watch_errors_total", Kind.COUNTER, ("cluster", "resource", "code"), "Failures of lists and watches"),
+    Metric(
+        "mcsdns_drift_total",
+        Kind.COUNTER,
+        ("cluster", "resource"),
+        "Differences that lists found to what watches had told",
+    ),
+    Metric(
+        "mcsdns_objects",
+        Kind.GAUGE,
+        ("cluster", "resource"),
+        "Objects that concern the zone, as the cluster last told them",
+    ),
+    Metric(
+        "mcsdns_omitted",
+        Kind.GAUGE,
+        ("cluster", "reason"),
+        "What objects say and is left out of the zone; /explain tells why",
+    ),
+    Metric(
+        "mcsdns_programming_duration_seconds",
+        Kind.HISTOGRAM,
+        ("source_cluster",),
+        "Time from the change of an endpoint, as its EndpointSlice tells it, to its publishing",
+        PROGRAMMING_BUCKETS_S,
+    ),
+    # The zone.
+    Metric("mcsdns_zone_serial", Kind.GAUGE, ("view",), "SOA serial that is published"),
+    Metric("mcsdns_zone_services", Kind.GAUGE, ("view",), "Services that the view imports"),
+    Metric(
+        "mcsdns_zone_complete",
+        Kind.GAUGE,
+        ("view",),
+        "0 while names that are not found are SERVFAIL for want of a cluster",
+    ),
+    # Queries, as CoreDNS counts them.
+    Metric(
+        "mcsdns_dns_requests_total", Kind.COUNTER, (*_SERVER, "proto", "family", "type"), "Queries that got a response"
+    ),
+    Metric("mcsdns_dns_responses_total", Kind.COUNTER, (*_SERVER, "rcode"), "Responses"),
+    Metric(
+        "mcsdns_dns_request_duration_seconds",
+        Kind.HISTOGRAM,
+        _SERVER,
+        "Time from reading a query to handing over its response",
+        DURATION_BUCKETS_S,
+    ),
+    Metric("mcsdns_dns_request_size_bytes", Kind.HISTOGRAM, (*_SERVER, "proto"), "Size of queries", SIZE_BUCKETS),
+    Metric("mcsdns_dns_response_size_bytes", Kind.HISTOGRAM, (*_SERVER, "proto"), "Size of responses", SIZE_BUCKETS),
+    Metric("mcsdns_dns_truncated_total", Kind.COUNTER, (*_SERVER, "proto"), "Responses with TC"),
+    Metric("mcsdns_dns_malformed_total", Kind.COUNTER, ("reason",), "Queries that got FORMERR, by what was malformed"),
+    Metric("mcsdns_dns_dropped_total", Kind.COUNTER, ("reason",), "Messages that got no response"),
+    Metric("mcsdns_panics_total", Kind.COUNTER, (), "Answers that failed through a defect of mcsdns"),
+    Metric("mcsdns_rendered_hits_total", Kind.COUNTER, (), "Answers from a reply that was already rendered"),
+    Metric("mcsdns_rendered_misses_total", Kind.COUNTER, (), "Answers that had to be rendered"),
+    Metric("mcsdns_tcp_connections", Kind.GAUGE, (), "TCP connections that are open"),
+    Metric("mcsdns_tcp_refused_total", Kind.COUNTER, ("reason",), "TCP connections that were not accepted"),
+    Metric("mcsdns_tcp_closed_total", Kind.COUNTER, ("reason",), "TCP connections that mcsdns closed"),
+)
+"""The table. Beside it, `/metrics` has the `process_…` and `python_…` metrics of prometheus_client."""
+
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+class Histogram:
+    """
+    Observations by bucket. One writer, no lock.
+
+    Args:
+        bounds: Upper bounds of the buckets, rising, without +Inf.
+
+    Attributes:
+        counts: Observations in each bucket, not cumulative; one more for what is above the last bound.
+        sum: Of all observations, in their unit.
+    """
+
+    __slots__ = ("_bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one observation. A bound belongs to its bucket (Prometheus' `le`)."""
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value

@@ -1,0 +1,125 @@
+"""
+The plane in Python: the executable specification, readable first.
+
+It runs in the event loop that starts it, in one thread: `publish` is a plain call between two answers, so a snapshot needs no lock.
+It is what serves where the native plane could not be built, and what the native plane is tested against.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from mcsdns.errors import PlaneError
+from mcsdns.plane.answers import Answers, Published
+from mcsdns.plane.base import Limits, Listener
+from mcsdns.plane.counters import Counters, Ledger, Totals, summarize
+from mcsdns.plane.sockets import BACKLOG, Bound, bind, is_wildcard
+from mcsdns.plane.tcp import Connection, Connections
+from mcsdns.plane.udp import UdpServer
+from mcsdns.wire.edns import Transport
+from mcsdns.zone.rrset import Update
+
+RENDERED_ROOM = 48 << 20
+"""
+Octets for rendered replies, shared out between the sockets: some 40,000 for each of the two of one listener, which is A, AAAA and SRV of
+10,000 services and as much again. A query without a rendered reply costs 8 µs more.
+"""
+
+
+class PythonPlane:
+    """
+    Answers on sockets of the running event loop.
+
+    Args:
+        limits: What it allows.
+        nsid: The identifier that it tells to those who ask for it, or None.
+    """
+
+    name = "python"
+
+    def __init__(self, limits: Limits, nsid: bytes | None = None) -> None:
+        self._limits = limits
+        self._nsid = nsid
+        self._published: dict[str, Published] = {}
+        self._ledgers: list[Ledger] = []
+        self._totals = Totals()
+        self._connections = Connections(limits, self._totals)
+        self._udp: list[UdpServer] = []
+        self._tcp: list[asyncio.Server] = []
+
+    def publish(self, update: Update) -> None:
+        """Take over an update at once: the next answer of that view comes from it."""
+        published = self._published.get(update.view)
+        if published is None:
+            self._published[update.view] = Published(update)
+        else:
+            published.apply(update)
+
+    async def start(self, listeners: Sequence[Listener]) -> Sequence[Listener]:
+        """
+        Bind and serve.
+
+        Returns:
+            The listeners with the ports that were bound.
+
+        Raises:
+            PlaneError: An address cannot be bound, or nothing was ever published of a listener's view. Nothing stays bound.
+        """
+        for listener in listeners:
+            if listener.view not in self._published:
+                raise PlaneError(
+                    f"the view {listener.view!r} has no snapshot: publish one, even an incomplete one, before start"
+                )
+        bound: list[Bound] = []
+        try:
+            bound.extend(bind(listener) for listener in listeners)
+        except PlaneError:
+            for one in bound:
+                one.close()
+            raise
+        room = RENDERED_ROOM // max(1, 2 * len(bound))
+        for one in bound:
+            await self._serve(one, room)
+        self._connections.start()
+        return [one.listener for one in bound]
+
+    async def stop(self) -> None:
+        """Close every socket."""
+        for udp in self._udp:
+            udp.stop()
+        for tcp in self._tcp:
+            tcp.close()
+        self._connections.stop()
+        self._udp.clear()
+        self._tcp.clear()
+        # One round of the loop, in which the connections are let go.
+        await asyncio.sleep(0)
+
+    def counters(self) -> Counters:
+        """Return what was counted since the plane was made."""
+        return summarize(self._ledgers, self._totals)
+
+    async def _serve(self, bound: Bound, room: int) -> None:
+        listener = bound.listener
+        udp = UdpServer(
+            bound.udp, self._answers(listener, room, is_tcp=False), self._totals, is_wildcard=is_wildcard(listener.host)
+        )
+        udp.start()
+        self._udp.append(udp)
+        answers = self._answers(listener, room, is_tcp=True)
+        loop = asyncio.get_running_loop()
+        self._tcp.append(
+            await loop.create_server(lambda: Connection(answers, self._connections), sock=bound.tcp, backlog=BACKLOG)
+        )
+
+    def _answers(self, listener: Listener, room: int, *, is_tcp: bool) -> Answers:
+        ledger = Ledger(listener.view, "tcp" if is_tcp else "udp", "2" if ":" in listener.host else "1")
+        self._ledgers.append(ledger)
+        transport = Transport(
+            is_tcp=is_tcp,
+            udp_payload=self._limits.udp_payload,
+            keepalive=min(0xFFFF, round(self._limits.tcp_idle_s * 10)),
+            nsid=self._nsid,
+        )
+        return Answers(self._published[listener.view], transport, ledger, self._totals, room)

@@ -1,0 +1,38 @@
+"""
+Where one API server is and as whom it is asked: the value between `credentials` and `client`.
+
+Not here: how it comes about.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+from msgspec import Struct
+
+
+class Connection(Struct, frozen=True, kw_only=True):
+    """
+    Attributes:
+        url: The API server, without a trailing slash.
+        ssl: What to trust and which client certificate to show; None for plain http.
+        authorization: The value of the header: a secret.
+        proxy: The URL of a proxy: it may hold a secret.
+        server_name: The name to ask for and to check in TLS, where it is not that in the URL.
+        identity: A digest of all of this but `authorization`: where it is the same, only the token has changed.
+        expires_at: Seconds since 1970 after which the token is not good any more, or None where that is not known.
+        client_certificate: The client certificate as PEM, or None.
+    """
+
+    url: str
+    ssl: ssl.SSLContext | None = None
+    authorization: str | None = None
+    proxy: str | None = None
+    server_name: str | None = None
+    identity: bytes = b""
+    expires_at: float | None = None
+    client_certificate: str | None = None
+
+    def __repr__(self) -> str:
+        """Name the server and nothing else: the rest is secret."""
+        return f"Connection({self.url!r})"

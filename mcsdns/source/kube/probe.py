@@ -1,0 +1,171 @@
+"""
+What `mcsdns check` asks of a cluster, once and read-only.
+
+Rules:
+1. Nothing is raised: what does not work is part of the answer.
+2. Permissions are asked for by SelfSubjectAccessReview, so that one that is missing is named before it is missed.
+
+Not here: what of it is good enough (`mcsdns.cli`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+import msgspec
+from msgspec import Struct, field
+
+from mcsdns.errors import ApiError, SourceError, StreamError
+from mcsdns.source.events import Resource
+from mcsdns.source.kube import certificate, payload
+from mcsdns.source.kube.client import Client
+from mcsdns.source.kube.discovery import KINDS, Kind, find_in, versions_served
+from mcsdns.source.kube.link import Link
+from mcsdns.source.objects import ClusterProperty
+
+VERBS: Final = ("get", "list", "watch")
+CLUSTER_ID: Final = "cluster.clusterset.k8s.io"
+"""The name of the ClusterProperty that holds the cluster id (KEP-2149)."""
+
+_DAY_S: Final = 86_400.0
+
+
+class ResourceProbe(Struct, frozen=True):
+    """
+    How it stands with one resource.
+
+    Attributes:
+        resource: Which.
+        served: The versions of its API group that the server has.
+        version: The one that would be used; None where none can be: nothing of it is in the cluster.
+        allowed: Whether each of `get`, `list` and `watch` is allowed; a verb is left out where the server did not say.
+        objects: How many there are, or None where that is not known.
+        problem: What went wrong, or None.
+    """
+
+    resource: Resource
+    served: tuple[str, ...] = ()
+    version: str | None = None
+    allowed: dict[str, bool] = {}
+    objects: int | None = None
+    problem: str | None = None
+
+
+class Probe(Struct, frozen=True):
+    """
+    How it stands with one cluster.
+
+    Attributes:
+        is_reachable: The API server answered, and knows us.
+        problem: Why it did not, or None.
+        server_version: Such as `v1.37.2`.
+        resources: One for each watched resource; empty where the server is not reachable.
+        server_certificate_days: Until its certificate ends; None over plain http.
+        client_certificate_days: Until ours ends; None where we use none.
+        cluster_id: As the cluster's ClusterProperty says, or None.
+    """
+
+    is_reachable: bool
+    problem: str | None = None
+    server_version: str | None = None
+    resources: tuple[ResourceProbe, ...] = ()
+    server_certificate_days: float | None = None
+    client_certificate_days: float | None = None
+    cluster_id: str | None = None
+
+
+class _Version(Struct):
+    version: str = field(name="gitVersion")
+
+
+class _ReviewStatus(Struct):
+    allowed: bool = False
+
+
+class _Review(Struct):
+    kind: str
+    status: _ReviewStatus
+
+
+async def probe(link: Link) -> Probe:
+    """
+    Ask everything.
+
+    Args:
+        link: The connection.
+
+    Returns:
+        What was found. Nothing is raised.
+    """
+    try:
+        client = await link.client()
+        version = msgspec.json.decode(await client.get("/version"), type=_Version).version
+        server = await client.certificate()
+        groups = await client.get("/apis")
+        resources = await asyncio.gather(*(_probe_resource(client, kind, groups) for kind in KINDS))
+        cluster_id = await _cluster_id(client, resources)
+    except SourceError as error:
+        return Probe(is_reachable=False, problem=str(error))
+    except msgspec.MsgspecError:
+        return Probe(is_reachable=False, problem="what answers there is no API server: /version is not as one has it")
+    ours = certificate.from_pem(client.connection.client_certificate or "")
+    return Probe(
+        is_reachable=True,
+        server_version=version,
+        resources=tuple(resources),
+        server_certificate_days=_days_left(server),
+        client_certificate_days=_days_left(ours),
+        cluster_id=cluster_id,
+    )
+
+
+async def _probe_resource(client: Client, kind: Kind, groups: bytes) -> ResourceProbe:
+    """Ask about one resource."""
+    served: tuple[str, ...] = ()
+    version, objects, allowed = None, None, {}
+    try:
+        served = versions_served(groups, kind.group)
+        version = await find_in(client.get, kind, served)
+        for verb in VERBS:
+            allowed[verb] = await _is_allowed(client, kind, verb)
+        if version is not None and allowed["list"]:
+            page = payload.read_page(await client.get(kind.path(version), {"limit": "1"}), kind)
+            objects = len(page.items or ()) + (page.metadata.remaining or 0)
+    except SourceError as error:
+        return ResourceProbe(kind.resource, served, version, allowed, objects, str(error))
+    return ResourceProbe(kind.resource, served, version, allowed, objects)
+
+
+async def _is_allowed(client: Client, kind: Kind, verb: str) -> bool:
+    """Ask whether we may."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {"group": kind.group, "resource": str(kind.resource), "verb": verb}},
+    }
+    body = await client.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", msgspec.json.encode(review))
+    try:
+        return msgspec.json.decode(body, type=_Review).status.allowed
+    except msgspec.MsgspecError as error:
+        raise StreamError(f"expected a SelfSubjectAccessReview, found something else: {error}") from error
+
+
+async def _cluster_id(client: Client, resources: list[ResourceProbe]) -> str | None:
+    """Read the cluster id, where the cluster has one and we may."""
+    kind = next(kind for kind in KINDS if kind.resource is Resource.CLUSTER_PROPERTIES)
+    found = next(entry for entry in resources if entry.resource is kind.resource)
+    if found.version is None:
+        return None
+    try:
+        body = await client.get(f"{kind.path(found.version)}/{CLUSTER_ID}")
+        return msgspec.json.decode(body, type=ClusterProperty).spec.value
+    except (ApiError, msgspec.MsgspecError):
+        return None
+
+
+def _days_left(der: bytes | None) -> float | None:
+    """Return the days until a certificate ends."""
+    end = certificate.not_after(der) if der else None
+    return None if end is None else (end.timestamp() - time.time()) / _DAY_S

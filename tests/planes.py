@@ -1,0 +1,140 @@
+"""The planes under test, each on free ports of 127.0.0.1 in a thread with an event loop of its own. A new plane joins in `PLANES`."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+from mcsdns.plane.base import Limits, Listener
+from mcsdns.plane.counters import Counters
+from mcsdns.plane.python import PythonPlane
+from mcsdns.zone.rrset import Update
+
+T = TypeVar("T")
+
+
+class CountingPlane(Protocol):
+    """What the tests need of a plane: `mcsdns.plane.base.Plane` and its counters."""
+
+    name: str
+
+    def publish(self, update: Update) -> None: ...
+    async def start(self, listeners: Sequence[Listener]) -> Sequence[Listener]: ...
+    async def stop(self) -> None: ...
+    def counters(self) -> Counters: ...
+
+
+PLANES: dict[str, Callable[[Limits, bytes | None], CountingPlane]] = {"python": PythonPlane}
+
+
+class Served:
+    """A plane that serves. Every call is carried out in its loop, as the daemon's would be."""
+
+    def __init__(self, plane: CountingPlane, loop: asyncio.AbstractEventLoop, listeners: Sequence[Listener]) -> None:
+        self.plane = plane
+        self.listeners = listeners
+        self._loop = loop
+
+    def publish(self, update: Update) -> None:
+        """Publish, and return when it is done."""
+        self.run(self._publish(update))
+
+    def counters(self) -> Counters:
+        """Read the counters."""
+        return self.run(self._counters())
+
+    def port(self, view: str = "any") -> int:
+        """Return the port of the first listener of a view."""
+        return next(listener.port for listener in self.listeners if listener.view == view)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry something out in the plane's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _publish(self, update: Update) -> None:
+        self.plane.publish(update)
+
+    async def _counters(self) -> Counters:
+        return self.plane.counters()
+
+
+@contextmanager
+def serving(
+    name: str,
+    updates: Sequence[Update],
+    *,
+    limits: Limits | None = None,
+    nsid: bytes | None = None,
+    hosts: Sequence[str] = ("127.0.0.1",),
+) -> Iterator[Served]:
+    """
+    Serve views, each on every host, until the end of the block.
+
+    Args:
+        name: A plane of `PLANES`.
+        updates: What is published first; their views are served.
+        limits: The plane's.
+        nsid: The plane's.
+        hosts: Addresses to listen on.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    plane = PLANES[name](limits or Limits(), nsid)
+    served = Served(plane, loop, ())
+    try:
+        for update in updates:
+            served.publish(update)
+        views = dict.fromkeys(update.view for update in updates)
+        served.listeners = served.run(plane.start([Listener(host, 0, view) for view in views for host in hosts]))
+        yield served
+    finally:
+        served.run(plane.stop())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def udp_client(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """Open a UDP socket to a listener."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    client = socket.socket(family, socket.SOCK_DGRAM)
+    client.settimeout(5)
+    client.connect((host, port))
+    return client
+
+
+def tcp_client(port: int, host: str = "127.0.0.1", *, receive_buffer: int | None = None) -> socket.socket:
+    """Open a TCP connection to a listener."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    client = socket.socket(family, socket.SOCK_STREAM)
+    if receive_buffer is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.settimeout(5)
+    client.connect((host, port))
+    return client
+
+
+def framed(message: bytes) -> bytes:
+    """Put the length before a message (RFC 1035 §4.2.2)."""
+    return len(message).to_bytes(2, "big") + message
+
+
+def read_frame(client: socket.socket) -> bytes | None:
+    """Read one message from a TCP connection, or None at its end."""
+    size = _read(client, 2)
+    return None if size is None else _read(client, int.from_bytes(size, "big"))
+
+
+def _read(client: socket.socket, size: int) -> bytes | None:
+    octets = b""
+    while len(octets) < size:
+        more = client.recv(size - len(octets))
+        if not more:
+            return None
+        octets += more
+    return octets
