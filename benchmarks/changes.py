@@ -57,11 +57,12 @@ class Latencies(NamedTuple):
 class _Wait:
     """One service whose answer does not yet say what was acknowledged."""
 
-    __slots__ = ("acknowledged", "asked_at", "is_asked")
+    __slots__ = ("acknowledged", "asked_at", "is_asked", "wrong_at")
 
     def __init__(self) -> None:
         self.acknowledged: list[tuple[int, float]] = []
         self.asked_at = 0.0
+        self.wrong_at = 0.0  # when the last question whose answer was not yet right was asked
         self.is_asked = False
 
 
@@ -119,15 +120,13 @@ class Watcher:
             place = (change - first) % len(self._waits)
             wait = self._waits[place]
             if not wait.acknowledged:
-                wait.asked_at = at  # exact to the moment of the acknowledgement, if the first answer is right
-                self._ask(place, time.monotonic(), is_first=True)
+                wait.wrong_at = at
+                self._ask(place, time.monotonic())
             wait.acknowledged.append((change, at))
 
-    def _ask(self, place: int, now: float, *, is_first: bool = False) -> None:
+    def _ask(self, place: int, now: float) -> None:
         wait = self._waits[place]
-        if not is_first:
-            wait.asked_at = now
-        wait.is_asked = True
+        wait.asked_at, wait.is_asked = now, True
         self._dns.send(self._queries[place])
         heapq.heappush(self._due, (now + _LOST_S, place))
 
@@ -143,9 +142,11 @@ class Watcher:
             at = reply.find(_MARK)
             shown = int.from_bytes(reply[at + 3 : at + 6], "big") if at >= 0 else -1
             while wait.acknowledged and wait.acknowledged[0][0] <= shown:
-                self._seconds.append(now - wait.acknowledged.pop(0)[1])
-                self._exact_to.append(now - wait.asked_at)
+                acknowledged_at = wait.acknowledged.pop(0)[1]
+                self._seconds.append(now - acknowledged_at)
+                self._exact_to.append(now - max(acknowledged_at, wait.wrong_at))
             if wait.is_asked and wait.acknowledged:
+                wait.wrong_at = wait.asked_at
                 heapq.heappush(self._due, (max(wait.asked_at + POLL_S, now), place))
             wait.is_asked = False
 

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -118,7 +119,7 @@ class Writer:
         self._outcome.close()
 
 
-def _work(plan: Plan, outcome: multiprocessing.connection.Connection) -> None:
+def _work(plan: Plan, outcome: Connection) -> None:
     began = time.monotonic() + _EARLY_S
     took_s: list[list[float]] = [[] for _ in range(CONNECTIONS)]
     threads = [

@@ -19,7 +19,7 @@ import structlog
 from mcsdns.clusterset.merge import duplicates, speaking
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ServiceKey
-from mcsdns.source.events import Event, InitDone
+from mcsdns.source.events import Event, InitDone, Resource
 from mcsdns.zone.rrset import Update
 from mcsdns.zone.view import ZoneView
 
@@ -78,7 +78,8 @@ class Builder:
         """Take one event. What it makes dirty is built as soon as the event loop is free."""
         mirror = self._by_name[event.cluster]
         self._dirty.update(mirror.feed(event))
-        if self._dirty or isinstance(event, InitDone):
+        # A list that is done may complete the zone, and another cluster id may let another cluster speak: without a dirty service.
+        if self._dirty or isinstance(event, InitDone) or event.resource is Resource.CLUSTER_PROPERTIES:
             self._wake.set()
 
     def end_of_wait(self) -> None:
@@ -96,7 +97,7 @@ class Builder:
 
     def publish_first(self) -> None:
         """Publish each view as it is before anything has been heard, so that a plane has something to answer from."""
-        self._take()
+        self._take(complete=False)
 
     async def run(self) -> None:
         """Build and publish, until cancelled."""
@@ -107,7 +108,9 @@ class Builder:
 
     async def batch(self) -> None:
         """Build everything that is dirty now and publish it."""
+        # What is heard while the batch is built is not in it: a name of that cluster is not found yet, and that proves nothing.
         is_all_heard = all(mirror.is_heard for mirror in self._mirrors)
+        complete = not self.waits_for
         self._notice_speakers()
         dirty, self._dirty = self._dirty, set()
         triggers = self._triggers()
@@ -118,15 +121,14 @@ class Builder:
             if time.monotonic() - yielded_at > SLICE_S:
                 await asyncio.sleep(0)
                 yielded_at = time.monotonic()
-        self._take()
+        self._take(complete and not self.waits_for)
         if is_all_heard:
             self.all_heard.set()
         now = time.time()
         for cluster, changed_at in triggers:
             self._observe(cluster, max(0.0, now - changed_at))
 
-    def _take(self) -> None:
-        complete = not self.waits_for
+    def _take(self, complete: bool) -> None:
         for view in self._views:
             update = view.take(complete)
             if update is not None:

@@ -16,7 +16,6 @@ from msgspec import Struct
 from mcsdns.config import Limits
 from mcsdns.zone.rrset import Update
 
-
 __all__ = ["Limits", "Listener", "Plane"]
 
 

@@ -47,6 +47,8 @@ class Refused(StrEnum):
     FULL = "full"
     """All connections are busy."""
     PER_CLIENT = "per-client"
+    NO_DESCRIPTOR = "no-descriptor"
+    """The system has no descriptor or memory left: counted for each try, not for each connection."""
 
 
 class Closed(StrEnum):

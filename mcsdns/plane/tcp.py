@@ -15,8 +15,6 @@ Rules:
 1. What is in flight is what was asked and not yet taken. While the client takes nothing, nothing more is read from it.
 2. At most `tcp_in_flight` messages of one connection are answered before the others have their turn.
 3. One timer looks at all connections, twice a second: a limit is kept to within half a second, and no message costs a timer.
-
-Where the process has no descriptors left, asyncio stops accepting for a second and says so; what is connected goes on.
 """
 
 from __future__ import annotations

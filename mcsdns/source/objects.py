@@ -208,10 +208,12 @@ class Decoder(Generic[Kind]):
             msgspec.DecodeError: `raw` is not JSON.
         """
         try:
-            made: Object = self._strict.decode(raw)
-        except msgspec.ValidationError:
-            return convert(self._kind, msgspec.json.decode(raw))
-        return made
+            try:
+                return self._strict.decode(raw)
+            except msgspec.ValidationError:
+                return convert(self._kind, msgspec.json.decode(raw))
+        except (UnicodeDecodeError, RecursionError) as error:  # msgspec finds these itself, but names them so
+            raise msgspec.DecodeError(str(error)) from error
 
 
 def _metadata(content: Any) -> Metadata | None:

@@ -135,16 +135,12 @@ def compose(query: Query, transport: Transport, content: Content) -> Reply:
     if query.opt is not None:
         opt = edns.write(query.opt, transport, content.rcode, content.ede, room)
         room -= len(opt)
-    answers = b"".join(content.answer)
-    required = content.authority, content.signature
-    spare = room - len(answers) - len(content.authority) - len(content.signature)
+    answers, authority, signature = b"".join(content.answer), content.authority, content.signature
+    spare = room - len(answers) - len(authority) - len(signature)
     is_truncated = spare < 0
-    glue, glue_count = b"", 0
     if is_truncated:
-        required = b"", b""
-    else:
-        glue, glue_count = _fitting(content.glue, spare)
-    authority, signature = required
+        authority = signature = b""
+    glue, glue_count = _fitting(content.glue, spare)
     head = _head(query, content, is_truncated, bool(authority), glue_count + bool(opt) + bool(signature)) + question
     tail = b"".join((authority, glue, opt, signature))
     if len(content.answer) < 2:
@@ -179,7 +175,7 @@ def _head(query: Query, content: Content, is_truncated: bool, authorities: int, 
 def _fitting(glue: Iterable[tuple[int, bytes]], room: int) -> tuple[bytes, int]:
     taken: list[bytes] = []
     count = 0
-    for size, octets in glue:
+    for size, octets in glue if room > 0 else ():
         room -= len(octets)
         if room < 0:
             break

@@ -43,6 +43,8 @@ APEX: Final = dns.name.from_text(ZONE)
 SVC: Final = dns.name.from_text("svc", APEX)
 BATCH: Final = 50
 
+Question = tuple[dns.name.Name, str]
+
 
 class Said(NamedTuple):
     """What two servers must agree in."""
@@ -74,7 +76,7 @@ def _compare(folder: Path, clusters: Sequence[dict[str, str]], view: str | None)
     with Server(folder, clusters, listen=listen) as server:
         master = _export(folder, server.config_path, view)
         _is_valid(master)
-        questions = [(name, qtype) for name in sorted(_names(master)) for qtype in TYPES]
+        questions = _questions(master)
         with Nsd({ZONE: master}, folder) as nsd, Knot({ZONE: master}, folder) as knot:
             ours = _ask(server.addresses[0], questions)
             theirs = {"NSD": _ask(("127.0.0.1", nsd.port), questions), "Knot": _ask(("127.0.0.1", knot.port), questions)}
@@ -85,7 +87,7 @@ def _compare(folder: Path, clusters: Sequence[dict[str, str]], view: str | None)
         expected = said._replace(rcode="NXDOMAIN") if can_differ else said
         for peer, answers in theirs.items():
             assert answers[question] == expected, f"{peer}: {name} {qtype}"
-    assert sum(bool(said.answer) for said in ours.values()) >= 20, "there was something to compare"
+    assert sum(bool(said.answer) for said in ours.values()) >= 10, "there was something to compare"
 
 
 def _export(folder: Path, config: Path, view: str | None) -> Path:
@@ -105,22 +107,26 @@ def _is_valid(master: Path) -> None:
     assert said == ["OK"], done.stdout
 
 
-def _names(master: Path) -> set[dns.name.Name]:
-    """Give the names to ask for: those of the zone, and names near each."""
+def _questions(master: Path) -> list[Question]:
+    """Ask every type of the names of the zone, and of names near each, all types in turn, two of each name."""
     names = _with_parents(master)
     names |= {dns.name.from_text(text, SVC) for namespace in ("a", "shop", "svc") for text in (namespace, f"web.{namespace}")}
-    return names | {near for name in names for near in _near(name)}
+    near = {near for name in names for near in _near(name)} - names
+    return [
+        *((name, qtype) for name in sorted(names) for qtype in TYPES),
+        *((name, TYPES[number % len(TYPES)]) for start in (0, 3) for number, name in enumerate(sorted(near), start)),
+    ]
 
 
 def _near(name: dns.name.Name) -> Iterator[dns.name.Name]:
-    """Give names that differ from one in a label, a level or in case."""
+    """Give names that differ from one in a label or a level."""
     for label in ("nosuch", "_nosuch", "_tcp", "*", "east"):
         with contextlib.suppress(dns.name.NameTooLong):
             yield dns.name.from_text(label, name)
     if name != APEX:
         first = name.labels[0]
         parent = name.parent()
-        for label in (first[:-1] or b"z", first[:62] + b"z", b"_" + first[:62], first.lstrip(b"_") or b"z", first.swapcase()):
+        for label in (first[:-1] or b"z", first[:62] + b"z", b"_" + first[:62], first.lstrip(b"_") or b"z"):
             yield dns.name.Name((label, *parent.labels))
         if parent != APEX and parent.is_subdomain(APEX):
             yield dns.name.Name((first, *parent.parent().labels))
@@ -148,11 +154,9 @@ def _with_parents(master: Path) -> set[dns.name.Name]:
     return names
 
 
-def _ask(
-    address: tuple[str, int], questions: Sequence[tuple[dns.name.Name, str]]
-) -> dict[tuple[dns.name.Name, str], Said]:
+def _ask(address: tuple[str, int], questions: Sequence[Question]) -> dict[Question, Said]:
     """Ask everything over one TCP connection, in batches: nothing is truncated there, and it is fast."""
-    said: dict[tuple[dns.name.Name, str], Said] = {}
+    said: dict[Question, Said] = {}
     with socket.create_connection(address, timeout=10) as connection, connection.makefile("rb") as replies:
         for start in range(0, len(questions), BATCH):
             batch = questions[start : start + BATCH]

@@ -59,6 +59,7 @@ class Table:
     compacted: int = 0
     versions: list[str] | None = None
     ended: int = 0
+    watching: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -83,7 +84,6 @@ class FakeApi:
         self.faults: dict[str, list[Answer | None] | itertools.cycle[Answer]] = {}
         self.bookmark_s: float | None = None
         self.rv = 1000
-        self.watches = 0
         self.url = ""
         self._tls = tls
         self._runner: web.AppRunner | None = None
@@ -263,7 +263,7 @@ class FakeApi:
             gone = {"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"}
             await response.write(encode({"type": "ERROR", "object": gone}) + b"\n")
             return response
-        self.watches += 1
+        table.watching += 1
         try:
             async with asyncio.timeout(float(request.query["timeoutSeconds"])):
                 ended = table.ended
@@ -287,7 +287,7 @@ class FakeApi:
         except (TimeoutError, ConnectionError):
             pass
         finally:
-            self.watches -= 1
+            table.watching -= 1
         return response
 
 

@@ -20,6 +20,7 @@ from mcsdns.source.health import Health, State
 from mcsdns.source.kube.cluster import KubeSource
 from mcsdns.source.kube.settings import KubeconfigSettings, KubeSettings, Timing
 from mcsdns.source.objects import Object
+from tests.source.fake_api import FakeApi
 
 IMPORTS, SLICES = Resource.SERVICE_IMPORTS, Resource.ENDPOINT_SLICES
 EXPORTS, PROPERTIES = Resource.SERVICE_EXPORTS, Resource.CLUSTER_PROPERTIES
@@ -109,6 +110,13 @@ async def until(is_so: Callable[[], object], limit_s: float = 5.0) -> None:
     while not is_so():
         assert time.monotonic() < end, f"not so after {limit_s} s"
         await asyncio.sleep(0.005)
+
+
+async def settled(api: FakeApi, it: Following) -> None:
+    """Wait until the cluster is synced and every resource that it serves is watched."""
+    await it.synced()
+    served = [table for table in api.tables.values() if table.versions != []]
+    await until(lambda: all(table.watching for table in served))
 
 
 def write_kubeconfig(

@@ -16,7 +16,7 @@ from mcsdns.source.kube.cluster import KubeSource
 from mcsdns.source.kube.settings import InCluster, KubeconfigSettings
 from tests.source.certificates import Authority
 from tests.source.fake_api import FakeApi, fake_api
-from tests.source.following import FAST, IMPORTS, following, until, write_kubeconfig
+from tests.source.following import FAST, IMPORTS, following, settled, until, write_kubeconfig
 
 
 def strict(folder: Path) -> KubeconfigSettings:
@@ -119,7 +119,7 @@ async def test_a_token_file(api: FakeApi, tmp_path: Path) -> None:
     write_kubeconfig(tmp_path / "kubeconfig", api.url, {"tokenFile": "token"})
     settings = KubeconfigSettings(tmp_path / "kubeconfig", allow_insecure=True)
     async with following(api.url, tmp_path, settings=settings) as it:
-        await it.synced()
+        await settled(api, it)
         api.tokens = {"t2"}
         api.end_watches("serviceimports")
         await until(lambda: it.health.state is State.STALE)
@@ -148,10 +148,9 @@ async def test_an_exec_plugin(api: FakeApi, tmp_path: Path) -> None:
     write_kubeconfig(tmp_path / "kubeconfig", api.url, user)
     settings = KubeconfigSettings(tmp_path / "kubeconfig", allow_insecure=True)
     async with following(api.url, tmp_path, settings=settings) as it:
-        await it.synced()
+        await settled(api, it)
         api.tokens = {"p2"}
         (tmp_path / "out").write_text(credential(token="p2"))
-        await until(lambda: api.requests("watch", "serviceimports"))
         api.end_watches("serviceimports")
         await until(lambda: api.requests("watch", "serviceimports")[-1].authorization == "Bearer p2")
         await it.synced()
@@ -190,10 +189,9 @@ async def test_in_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
         async with following(api.url, tmp_path, settings=InCluster(tmp_path)) as it:
-            await it.synced()
+            await settled(api, it)
             api.tokens = {"s2"}
             (tmp_path / "token").write_text("s2")
-            await until(lambda: api.requests("watch", "serviceimports"))
             api.end_watches("serviceimports")
             await until(lambda: api.requests("watch", "serviceimports")[-1].authorization == "Bearer s2")
             await it.synced()

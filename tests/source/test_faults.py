@@ -18,7 +18,17 @@ from mcsdns.source.events import Apply
 from mcsdns.source.health import State
 from mcsdns.source.objects import Malformed, ServiceImport
 from tests.source.fake_api import FakeApi, Seen, answer, encode, hang, refuse, stream
-from tests.source.following import EXPORTS, FAST, IMPORTS, PROPERTIES, SLICES, following, until, write_kubeconfig
+from tests.source.following import (
+    EXPORTS,
+    FAST,
+    IMPORTS,
+    PROPERTIES,
+    SLICES,
+    following,
+    settled,
+    until,
+    write_kubeconfig,
+)
 
 LABELS = {"labels": {"multicluster.kubernetes.io/service-name": "a"}}
 
@@ -31,7 +41,7 @@ async def test_gone_as_a_status(api: FakeApi, tmp_path: Path) -> None:
     """410: one new list; the old data serves until it is whole; then replaced at once."""
     api.fill("serviceimports", ["a", "b"])
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         api.faults["watch serviceimports"] = [refuse(410, reason="Expired")]
         await end_watches(api, "serviceimports")
         await until(lambda: it.relists("gone"))
@@ -44,7 +54,7 @@ async def test_gone_as_an_event(api: FakeApi, tmp_path: Path) -> None:
     """410 in an ERROR event, after changes that the watch never told."""
     api.fill("serviceimports", ["a", "b"])
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         api.fill("serviceimports", ["c"])
         del api.tables["serviceimports"].objects["demo", "a"]
         await end_watches(api, "serviceimports", compact=True)
@@ -118,7 +128,7 @@ async def test_bookmarks_move_the_rv_and_keep_it_alive(api: FakeApi, tmp_path: P
     api.put("serviceimports", "a")
     api.bookmark_s = 0.1
     async with following(api.url, tmp_path, timing=replace(FAST, idle_limit_s=0.4)) as it:
-        await it.synced()
+        await settled(api, it)
         api.rv += 50
         await asyncio.sleep(0.8)
         assert len(api.requests("watch", "serviceimports")) == 1
@@ -132,7 +142,7 @@ async def test_overload(api: FakeApi, tmp_path: Path, code: int) -> None:
     """429, 500, 502, 503, 504: few requests, data still served, and back when the server is."""
     api.put("serviceimports", "a")
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         for verb in ("list", "watch"):
             api.faults[f"{verb} serviceimports"] = itertools.cycle([refuse(code)])
         await end_watches(api, "serviceimports")
@@ -162,7 +172,7 @@ async def test_a_token_rotated(api: FakeApi, tmp_path: Path) -> None:
     api.put("serviceimports", "a")
     api.tokens = {"t0"}
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         api.tokens = {"t1"}
         await end_watches(api, "serviceimports")
         await until(lambda: it.health.state is State.STALE)
@@ -177,7 +187,7 @@ async def test_a_token_that_was_rotated_before_it_was_refused(api: FakeApi, tmp_
     """A 401 reads the credentials again at once: nobody waits for the next look at the files."""
     api.tokens = {"t0"}
     async with following(api.url, tmp_path, timing=replace(FAST, poll_s=60.0, backoff_first_s=30.0)) as it:
-        await it.synced()
+        await settled(api, it)
         api.tokens = {"t1"}
         write_kubeconfig(it.path, api.url, {"token": "t1"})
         await end_watches(api, "serviceimports")
@@ -215,7 +225,7 @@ async def test_forbidden_later(api: FakeApi, tmp_path: Path) -> None:
     """403 after a list: the data is kept."""
     api.put("serviceimports", "a")
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         api.denied = {"serviceimports"}
         await end_watches(api, "serviceimports")
         await until(lambda: it.code("http_403") >= 2)
@@ -230,12 +240,13 @@ async def test_no_crd(api: FakeApi, tmp_path: Path) -> None:
     for resource in ("serviceimports", "serviceexports", "clusterproperties"):
         api.tables[resource].versions = []
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         assert it.told.whole[IMPORTS]
         assert it.code("deleted") == 0
         api.tables["serviceimports"].versions = ["v1beta1"]
         api.put("serviceimports", "a")
         await until(lambda: it.names == {"a"})
+        await until(lambda: api.tables["serviceimports"].watching)
         api.tables["serviceimports"].versions = []
         await end_watches(api, "serviceimports")
         await until(lambda: it.code("deleted"))
@@ -276,7 +287,7 @@ async def test_a_version_switch(api: FakeApi, tmp_path: Path, before: str, after
     api.tables["serviceimports"].versions = [before]
     api.fill("serviceimports", ["a", "b"])
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         api.tables["serviceimports"].versions = [after]
         await end_watches(api, "serviceimports")
         await until(lambda: it.relists("version"))
@@ -289,7 +300,7 @@ async def test_a_restored_etcd(api: FakeApi, tmp_path: Path) -> None:
     """RV goes back, "too large resource version": list at "", full replacement."""
     api.fill("serviceimports", ["a", "b"])
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         api.rv -= 500
         del api.tables["serviceimports"].objects["demo", "a"]
         await end_watches(api, "serviceimports")
@@ -327,7 +338,7 @@ async def test_a_wrong_body(api: FakeApi, tmp_path: Path, wrong: str) -> None:
     """Treated as an outage: a wrong body never empties the zone, neither in a list nor in a watch."""
     api.put("serviceimports", "a")
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         for verb in ("list", "watch"):
             api.faults[f"{verb} serviceimports"] = itertools.cycle([WRONG[wrong]])
         await end_watches(api, "serviceimports")
@@ -363,7 +374,7 @@ async def test_a_list_that_is_suddenly_empty(api: FakeApi, tmp_path: Path) -> No
     api.fill("serviceimports", ["a", "b"])
     empty = b'{"kind":"ServiceImportList","apiVersion":"multicluster.x-k8s.io/v1beta1","metadata":{"resourceVersion":"1"},"items":[]}'
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         api.faults["list serviceimports"] = [answer(empty)]
         await end_watches(api, "serviceimports", compact=True)
         await until(lambda: it.relists("gone"))
@@ -380,7 +391,7 @@ async def test_over_half_is_missing(api: FakeApi, tmp_path: Path) -> None:
     """Missing over half of more than 20 services: a second list decides."""
     api.fill("serviceimports", (f"s{number}" for number in range(30)))
     async with following(api.url, tmp_path) as it:
-        await it.synced()
+        await settled(api, it)
         table = api.tables["serviceimports"]
         table.objects = dict(list(table.objects.items())[:10])
         await end_watches(api, "serviceimports", compact=True)
@@ -543,7 +554,6 @@ def event(what: str, name: str, rv: int, **spec: object) -> bytes:
 
 async def end_watches(api: FakeApi, resource: str, *, compact: bool = False) -> None:
     """Let the server end the watches of a resource, once they have lived long enough to be healthy."""
-    await until(lambda: api.requests("watch", resource))
     await asyncio.sleep(FAST.early_end_s * 1.5)
     before = len(api.requests("watch", resource))
     if compact:

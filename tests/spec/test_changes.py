@@ -11,7 +11,7 @@ from mcsdns.zone.names import from_text
 from mcsdns.zone.rrset import Node
 from mcsdns.zone.snapshot import Snapshot
 from tests.clustersets import Live, folder, listing
-from tests.manifests import imported_slice, service_import, together
+from tests.manifests import cluster_property, imported_slice, native_slice, service_import, together
 from tests.spec.cases import MANIFESTS, NODATA, NOERROR, NXDOMAIN, Case, check
 
 A = folder(MANIFESTS / "cluster-a")
@@ -168,24 +168,11 @@ def test_a_new_resource_version_alone_is_no_change(live: Live) -> None:
 
 def test_a_cluster_changes_its_id() -> None:
     """A ClusterProperty that changes moves the host names of that cluster's endpoints to the new id, all at once."""
-    native = """
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: db-1, namespace: test, labels: {kubernetes.io/service-name: db}}
-addressType: IPv4
-endpoints: [{addresses: [10.0.0.1], hostname: db-0}]
-"""
-    property_text = """
-apiVersion: about.k8s.io/v1alpha1
-kind: ClusterProperty
-metadata: {name: cluster.clusterset.k8s.io}
-spec: {value: b.eu}
-"""
     live = Live([Mirror("a"), Mirror("b")], [None])
     live.list("a", service_import("db", headless=True, clusters=["b", "b.eu"]))
-    live.list("b", native)
+    live.list("b", native_slice("db", "db-0=10.0.0.1"))
     check(Case("db-0.b.db.test", "A", NOERROR, "10.0.0.1"), live.zones[None])
-    live.tell(*applies("b", property_text))
+    live.tell(*applies("b", cluster_property("b.eu")))
     check(Case("db-0.b.db.test", "A", NXDOMAIN), live.zones[None])
     check(Case("db-0.b.eu.db.test", "A", NOERROR, "10.0.0.1"), live.zones[None])
     live.tell(Delete("b", Resource.CLUSTER_PROPERTIES, "", "cluster.clusterset.k8s.io"))
@@ -203,10 +190,9 @@ def test_a_relist_that_lost_a_service_removes_it() -> None:
 
 def test_a_duplicate_id_is_given_back() -> None:
     """A cluster that was refused for its id speaks as soon as the first one gives the id up, though that one has no service."""
-    property_of = "{apiVersion: about.k8s.io/v1beta1, kind: ClusterProperty, metadata: {name: cluster.clusterset.k8s.io}, spec: {value: %s}}"
     live = Live([Mirror("a"), Mirror("b", "same")], [None])
-    live.list("a", property_of % "same")
+    live.list("a", cluster_property("same"))
     live.list("b", service_import("web", ips=["10.0.0.1"]))
     check(Case("web.test", "A", NXDOMAIN), live.zones[None])
-    live.tell(*applies("a", property_of % "other"))
+    live.tell(*applies("a", cluster_property("other")))
     check(Case("web.test", "A", NOERROR, "10.0.0.1"), live.zones[None])

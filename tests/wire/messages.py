@@ -150,11 +150,12 @@ def judge(query: bytes, proto: str, raw: bytes) -> Response:
     """
     Read a response, and check what is true of every one.
 
-    dnspython parses all of it; id, opcode and RD are the query's; QR is set; RA, Z, AD and CD are not (RFC 1035 §4.1.1, RFC 4035 §3.1.6);
-    the question, where there is one, is the query's octet for octet.
+    dnspython parses all of it; id, opcode and RD are the query's; QR is set; RA, Z, AD and CD are not (RFC 1035 §4.1.1,
+    RFC 4035 §3.1.6); the question, where there is one, is the query's octet for octet.
     """
-    # False: a TSIG is parsed, and not verified.
-    response = Response(proto, raw, dns.message.from_wire(raw, keyring=False, one_rr_per_rrset=False))
+    # Read as a response to QUERY, because dnspython has opinions on what may be echoed to an UPDATE. Without keys: a TSIG is read only.
+    message = dns.message.from_wire(raw[:2] + bytes((raw[2] & 0x87,)) + raw[3:], keyring=False)
+    response = Response(proto, raw, message)
     assert raw[:2] == query[:2]
     assert response.flags & 0x8000
     assert response.flags & 0x7900 == int.from_bytes(query[2:4], "big") & 0x7900

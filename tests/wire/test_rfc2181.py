@@ -39,7 +39,7 @@ def test_the_ttls_of_an_rrset_are_the_same(exchange: Exchange, qname: str) -> No
 
 
 def test_tc_is_not_set_for_the_additional_section(exchange: Exchange) -> None:
-    """§9: The TC bit should not be set merely because some extra information could have been included, but there was insufficient room."""
+    """§9: The TC bit should not be set merely because some extra information could have been included, for lack of room."""
     udp, tcp = exchange(ask(f"_p._tcp.pods.test.svc.{ZONE}", "SRV", opt(1232)))
     assert not udp.is_truncated
     assert len(udp.answer) == len(tcp.answer) == 12

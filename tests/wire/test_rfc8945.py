@@ -43,7 +43,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("why", "query"), MALFORMED, ids=[why for why, _ in MALFORMED])
 def test_a_malformed_tsig_is_a_format_error(exchange: Exchange, why: str, query: bytes) -> None:
-    """§5.1: If multiple TSIG records are detected or a TSIG record is present in any other position, the message is dropped with FORMERR."""
+    """§5.1: more than one TSIG record, or one that is not the last, is a FORMERR; so is one that cannot be read."""
     for response in exchange(query):
         assert response.rcode == FORMERR, why
         assert response.message.tsig is None

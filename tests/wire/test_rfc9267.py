@@ -29,7 +29,7 @@ OWNERS = [
     ("label type 0x80", b"\x81" + b"a" * 1 + b"\x00", FORMERR),
     ("255 octets", (b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"b" * 61 + b"\x00", NOERROR),
     ("257 octets", (b"\x3f" + b"a" * 63) * 4 + b"\x00", FORMERR),
-    ("256 octets with what the pointer adds", (b"\x3f" + b"a" * 63) * 3 + b"\x1f" + b"b" * 31 + pointer(12), FORMERR),
+    ("256 octets with what the pointer adds", (b"\x3f" + b"a" * 63) * 3 + b"\x20" + b"b" * 32 + pointer(12), FORMERR),
 ]
 
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mcsdns.admin.explain.near import close, listed
+from mcsdns.admin.explain.near import MAX_LISTED, close, listed
+from mcsdns.admin.explain.outside import exists
 from mcsdns.admin.explain.rules import Rule
 from mcsdns.admin.explain.scene import Finding, Scene
 from mcsdns.clusterset.mirror import Mirror
@@ -48,8 +49,8 @@ def namespace(scene: Scene, name: str) -> Finding:
     if finding is not None:
         return finding
     keys = set(scene.imported())
-    meant = {_full(scene, key) for key in keys if key.name == name}
-    hints = [f"services of that name, with their namespaces: {listed(meant)}"] if meant else []
+    meant = [key for key in keys if key.name == name]
+    hints = [f"services of that name, with their namespaces: {_full(scene, meant)}"] if meant else []
     return _no_namespace(scene, name, {key.namespace for key in keys}, hints)
 
 
@@ -146,19 +147,19 @@ def _places(scene: Scene, keys: set[ServiceKey], key: ServiceKey) -> Iterator[st
     """Give hints on services that were perhaps meant."""
     swapped = ServiceKey(key.name, key.namespace)
     if swapped in keys:
-        yield f"namespace and service are the other way round: {_full(scene, swapped)}"
-    same = {_full(scene, other) for other in keys if other.name == key.name and other.namespace != key.namespace}
+        yield f"namespace and service are the other way round: {_full(scene, [swapped])}"
+    same = [other for other in keys if other.name == key.name and other.namespace != key.namespace]
     if same:
-        yield f"the same service name in other namespaces: {listed(same)}"
+        yield f"the same service name in other namespaces: {_full(scene, same)}"
     near = close(key.name, (other.name for other in keys if other.namespace == key.namespace))
     if near:
-        yield f"similar names in the namespace: {', '.join(_full(scene, ServiceKey(key.namespace, n)) for n in near)}"
+        yield f"similar names in the namespace: {_full(scene, [ServiceKey(key.namespace, name) for name in near])}"
     elif not same and any(other.namespace == key.namespace for other in keys):
         names = {other.name for other in keys if other.namespace == key.namespace}
         yield f"imported services of the namespace {key.namespace}: {listed(names)}"
     above = next((other for other in keys if other.namespace == key.name and other.name in scene.below), None)
     if above is not None:
-        yield f"there is a label too many before svc: {_full(scene, above)}"
+        yield f"there is a label too many before svc: {_full(scene, [above])}"
 
 
 def _of_view(scene: Scene) -> Iterator[Mirror]:
@@ -171,8 +172,11 @@ def _exports(scene: Scene, key: ServiceKey) -> Iterator[ObjectRef]:
             yield mirror.ref(Resource.SERVICE_EXPORTS, *key, "exports the service")
 
 
-def _full(scene: Scene, key: ServiceKey) -> str:
-    return f"{key.name}.{key.namespace}.svc.{scene.zone}"
+def _full(scene: Scene, keys: Iterable[ServiceKey]) -> str:
+    """Return services by their names in full, as a list in a sentence; of each it is said if its name does not exist."""
+    texts = sorted(f"{key.name}.{key.namespace}.svc.{scene.zone}" for key in keys)
+    shown = [text if exists(scene, text) else f"{text} (no ready endpoint)" for text in texts[:MAX_LISTED]]
+    return listed(shown + texts[MAX_LISTED:])
 
 
 def _text(key: ServiceKey) -> str:

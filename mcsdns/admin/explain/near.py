@@ -10,8 +10,10 @@ from collections.abc import Iterable
 
 MAX_COMPARED = 500
 """Words that are compared letter by letter: about 20 µs each, so 10 ms of the event loop."""
-MAX_SHOWN = 5
-"""Names that a hint lists; more would not be read."""
+MAX_NEAR = 5
+"""Words of a similar spelling that are given."""
+MAX_LISTED = 10
+"""Words that a list in a sentence holds; more would not be read."""
 _CUTOFF = 0.7
 """How alike two words must be, from 0 to 1: one wrong letter in four."""
 
@@ -25,13 +27,13 @@ def close(word: str, words: Iterable[str]) -> list[str]:
         for other in set(words)
         if other != word and abs(len(other) - len(word)) <= limit and len(letters ^ set(other)) <= 2 * limit
     ]
-    return difflib.get_close_matches(word, sorted(candidates)[:MAX_COMPARED], n=MAX_SHOWN, cutoff=_CUTOFF)
+    return difflib.get_close_matches(word, sorted(candidates)[:MAX_COMPARED], n=MAX_NEAR, cutoff=_CUTOFF)
 
 
 def listed(words: Iterable[str]) -> str:
     """Return words as a list in a sentence, cut where it would be long; `none` where there are none."""
     every = sorted(set(words))
-    shown = every[: 2 * MAX_SHOWN]
+    shown = every[:MAX_LISTED]
     more = len(every) - len(shown)
     return (", ".join(shown) + (f" and {more} more" if more else "")) or "none"
 
@@ -39,10 +41,8 @@ def listed(words: Iterable[str]) -> str:
 def address(label: str) -> bytes | None:
     """Return the packed address that a label stands for, if it is one with `-` for `.` or `:`."""
     for separator in (".", ":"):
-        text = label.replace("-", separator)
-        for spelled in (text, text.removesuffix("0")):
-            try:
-                return ipaddress.ip_address(spelled).packed
-            except ValueError:
-                continue
+        try:
+            return ipaddress.ip_address(label.replace("-", separator)).packed
+        except ValueError:
+            continue
     return None

@@ -28,7 +28,7 @@ def from_pem(text: str) -> bytes | None:
     if not begin or not end:
         return None
     try:
-        return ssl.PEM_cert_to_DER_cert(f"{_BEGIN}{inner}{_END}")
+        return ssl.PEM_cert_to_DER_cert(f"{_BEGIN}{inner}{_END}") or None
     except ValueError:
         return None
 

@@ -20,9 +20,9 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
 
 import aiohttp
-import yarl
 from aiohttp import ClientTimeout
 
 from mcsdns.errors import SourceError, StreamError
@@ -48,6 +48,7 @@ class Stream:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self._is_over = False
 
     async def chunk(self) -> bytes:
         """
@@ -59,15 +60,21 @@ class Stream:
         Raises:
             StreamError: It was cut.
         """
-        with _translated("watch"):
-            return await self._response.content.readany()
+        try:
+            with _translated("watch"):
+                return await self._response.content.readany()
+        except StreamError:
+            if self._is_over:
+                return b""
+            raise
 
     def close(self) -> None:
         """End the watch. Its connection is closed with it."""
         self._response.close()
 
-    def wake(self) -> None:
-        """Make whoever waits for a chunk see that the connection is closed: aiohttp does not always."""
+    def end(self) -> None:
+        """End the watch for whoever waits for a chunk: that its connection is closed, aiohttp does not always tell."""
+        self._is_over = True
         self._response.content.set_exception(aiohttp.ClientConnectionError("the connection has been replaced"))
 
 
@@ -122,13 +129,13 @@ class Client:
 
         aiohttp lets go of a connection as soon as a short answer has come, so this one is made for the purpose.
         """
-        at, url = self.connection, yarl.URL(self.connection.url)
-        if at.ssl is None or at.proxy is not None or url.host is None:
+        at, url = self.connection, urlsplit(self.connection.url)
+        if at.ssl is None or at.proxy is not None or url.hostname is None:
             return None
         with _translated(at.url):
             async with asyncio.timeout(self._head_limit_s):
                 _, writer = await asyncio.open_connection(
-                    url.host, url.port, ssl=at.ssl, server_hostname=at.server_name or url.host
+                    url.hostname, url.port or 443, ssl=at.ssl, server_hostname=at.server_name or url.hostname
                 )
             writer.close()
             certificate: bytes | None = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
@@ -159,7 +166,7 @@ class Client:
         """Close every connection. What is under way breaks."""
         self.is_retired = True
         for stream in self._streams:
-            stream.wake()
+            stream.end()
         await self._session.close()
 
     async def _ask(self, method: str, path: str, **more: Any) -> bytes:

@@ -5,9 +5,8 @@ Rules:
 1. What to do next is decided by `watch.step` alone; here it is done.
 2. Nothing that a server says or fails to say ends a reflector. Only cancellation does.
 3. While a page is decoded the next is already on its way.
-4. A watch that was opened is sound once it has told something, or has lived longer than one that fails at once.
 
-Not here: the cluster as a whole (`cluster`), objects (`teller`), requests (`client`).
+Not here: the cluster as a whole (`cluster`), objects (`teller`), a watch under way (`reader`), requests (`client`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from random import Random
-from typing import NamedTuple
+from typing import Final
 
 import structlog
 
@@ -25,13 +24,13 @@ from mcsdns.source.events import Sink
 from mcsdns.source.health import Health
 from mcsdns.source.kube import discovery, payload
 from mcsdns.source.kube.backoff import Backoff
-from mcsdns.source.kube.client import Client, Stream
+from mcsdns.source.kube.client import Client
 from mcsdns.source.kube.connection import Connection
 from mcsdns.source.kube.discovery import Kind
-from mcsdns.source.kube.lines import LineSplitter
 from mcsdns.source.kube.link import Link
+from mcsdns.source.kube.reader import Outcome, WatchReader
 from mcsdns.source.kube.settings import Timing
-from mcsdns.source.kube.teller import Pace, Teller
+from mcsdns.source.kube.teller import Teller
 from mcsdns.source.kube.watch import (
     START,
     Absent,
@@ -44,28 +43,15 @@ from mcsdns.source.kube.watch import (
     Gone,
     List,
     Page,
-    Phase,
-    Seen,
-    Silent,
     Told,
     Turn,
-    Unreadable,
     Watch,
     step,
 )
 from mcsdns.source.objects import Object
 
-PAGE_SIZE = 500
+PAGE_SIZE: Final = 500
 """Objects in a page, as client-go has it: some 500 KiB of JSON, decoded in a few milliseconds."""
-
-
-class Outcome(NamedTuple):
-    """What came of a request: for the state machine, for health (code and words), and what wait the server asked for."""
-
-    seen: Seen
-    code: str = ""
-    problem: str = ""
-    floor_s: float | None = None
 
 
 class Reflector:
@@ -234,78 +220,23 @@ class Reflector:
             "timeoutSeconds": str(self._rng.randint(*self._timing.watch_limit_s)),
         }
         stream = await client.watch(self._kind.path(self._version or ""), query)
+        reader = WatchReader(
+            self._kind.resource,
+            self._teller,
+            self._health,
+            self._state,
+            check_at=self._check_at,
+            timing=self._timing,
+            clock=self._clock,
+        )
         try:
             self._accepted()
-            return await self._follow(client, stream)
+            outcome = await reader.read(stream)
+            # We ended it ourselves, for another connection: go on there at once.
+            return Outcome(Ended(is_early=False)) if client.is_retired else outcome
         finally:
+            self._state = reader.state
             stream.close()
-
-    async def _follow(self, client: Client, stream: Stream) -> Outcome:
-        """Read a watch."""
-        timing, resource, splitter = self._timing, self._kind.resource, LineSplitter()
-        opened_at = heard_at = self._clock()
-        is_first = True
-        while True:
-            now = self._clock()
-            if now >= self._check_at:
-                return Outcome(CheckDue())
-            if now - heard_at >= timing.idle_limit_s:
-                self._health.erred(resource, "silent")
-                return Outcome(Silent())
-            is_sound = not is_first or now - opened_at >= timing.early_end_s
-            if is_sound and self._health.streams[resource].problem is not None:
-                self._health.alive(resource)
-            until = min(heard_at + timing.idle_limit_s, self._check_at)
-            try:
-                async with asyncio.timeout((until if is_sound else opened_at + timing.early_end_s) - now):
-                    chunk = await stream.chunk()
-            except TimeoutError:
-                continue
-            except StreamError as error:
-                if not client.is_retired:
-                    self._health.erred(resource, "cut")
-                return self._ended(opened_at, str(error), is_first=is_first)
-            if not chunk:
-                return self._ended(opened_at, "the server ended the watch", is_first=is_first)
-            heard_at = self._clock()
-            try:
-                lines = splitter.feed(chunk)
-                ended = await self._take(lines, is_first=is_first)
-            except StreamError as error:
-                return Outcome(Unreadable(), "stream", str(error))
-            if ended is not None:
-                return Outcome(ended)
-            if lines:
-                is_first = False
-                self._health.alive(resource)
-
-    def _ended(self, opened_at: float, problem: str, *, is_first: bool) -> Outcome:
-        """Take the end of a watch: no failure, unless it came at once."""
-        is_early = self._clock() - opened_at < self._timing.early_end_s
-        if is_early and is_first:
-            return Outcome(Ended(is_early=True), "early_end", f"{problem} at once")
-        return Outcome(Ended(is_early=is_early))
-
-    async def _take(self, lines: list[bytes], *, is_first: bool) -> Seen | None:
-        """
-        Take the events of a chunk, in order.
-
-        Returns:
-            What ends the watch, or None.
-        """
-        pace = Pace(self._timing.slice_s)
-        for line in lines:
-            seen = self._teller.take(line, is_first=is_first)
-            is_first = False
-            if seen is not None:
-                turn = step(self._state, seen)
-                if turn.state.phase is not Phase.WATCHING:
-                    return seen
-                self._state = turn.state
-            if pace.is_due:
-                await pace.rest()
-        self._teller.note_size()
-        return None
 
     async def _apply(self, turn: Turn, outcome: Outcome) -> None:
         """Tell the sink what the step concluded, and then health."""

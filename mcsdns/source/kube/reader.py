@@ -1,0 +1,153 @@
+"""
+Reads one watch from its opening to its end.
+
+Rules:
+1. A watch is sound once it has told something, or has lived longer than one that fails at once. Only then is what was
+   broken before whole again.
+2. It is left after `idle_limit_s` without a byte, and when it is time to check it by a list.
+3. What it has told counts, whatever comes after: `state` is up to date at any end, by an exception too.
+
+Not here: opening it, and what comes after it (`reflector`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from mcsdns.errors import StreamError
+from mcsdns.source.events import Resource
+from mcsdns.source.health import Health
+from mcsdns.source.kube.lines import LineSplitter
+from mcsdns.source.kube.settings import Timing
+from mcsdns.source.kube.teller import Pace, Teller
+from mcsdns.source.kube.watch import CheckDue, Ended, Phase, Seen, Silent, State, Unreadable, step
+
+
+class Outcome(NamedTuple):
+    """What came of a request: for the state machine, for health (code and words), and what wait the server asked for."""
+
+    seen: Seen
+    code: str = ""
+    problem: str = ""
+    floor_s: float | None = None
+
+
+class Chunks(Protocol):
+    """The bytes of a watch, as `client.Stream` gives them."""
+
+    async def chunk(self) -> bytes:
+        """Wait for bytes; none at the end. Raises StreamError."""
+
+
+class WatchReader:
+    """
+    Reads one watch.
+
+    Args:
+        resource: What is watched.
+        teller: Takes the events.
+        health: Takes the facts.
+        state: The reflector's, which is Watching.
+        check_at: When it is time to check, on the clock.
+        timing: The limits.
+        clock: The monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        resource: Resource,
+        teller: Teller,
+        health: Health,
+        state: State,
+        *,
+        check_at: float,
+        timing: Timing,
+        clock: Callable[[], float],
+    ) -> None:
+        self.state = state
+        self._resource = resource
+        self._teller = teller
+        self._health = health
+        self._check_at = check_at
+        self._timing = timing
+        self._clock = clock
+        self._splitter = LineSplitter()
+        self._sound_at = clock() + timing.early_end_s
+        self._has_told = False
+
+    async def read(self, stream: Chunks) -> Outcome:
+        """
+        Read until something else than events comes.
+
+        Raises:
+            ApiError, GoneError: The server ended the watch with an ERROR event.
+        """
+        now = heard_at = self._clock()
+        while True:
+            if now >= self._check_at:
+                return Outcome(CheckDue())
+            silent_at = heard_at + self._timing.idle_limit_s
+            if now >= silent_at:
+                self._health.erred(self._resource, "silent")
+                return Outcome(Silent())
+            until = min(silent_at, self._check_at)
+            if self._has_told or now >= self._sound_at:
+                self._note_sound()
+            else:
+                until = min(until, self._sound_at)
+            try:
+                async with asyncio.timeout(until - now):
+                    chunk = await stream.chunk()
+            except TimeoutError:
+                now = max(self._clock(), until)
+                continue
+            except StreamError as error:
+                self._health.erred(self._resource, "cut")
+                return self._end(str(error))
+            if not chunk:
+                return self._end("the server ended the watch")
+            now = heard_at = self._clock()
+            try:
+                ended = await self._take(chunk)
+            except StreamError as error:
+                return Outcome(Unreadable(), "stream", str(error))
+            if ended is not None:
+                return Outcome(ended)
+
+    def _note_sound(self) -> None:
+        """Say that what was broken is whole again."""
+        if self._health.streams[self._resource].problem is not None:
+            self._health.alive(self._resource)
+
+    def _end(self, problem: str) -> Outcome:
+        """Take the end of the watch: no failure, unless it came at once."""
+        is_early = self._clock() < self._sound_at
+        if is_early and not self._has_told:
+            return Outcome(Ended(is_early=True), "early_end", f"{problem} at once")
+        return Outcome(Ended(is_early=is_early))
+
+    async def _take(self, chunk: bytes) -> Seen | None:
+        """
+        Take the events of a chunk, in order.
+
+        Returns:
+            What ends the watch, or None.
+        """
+        lines = self._splitter.feed(chunk)
+        pace = Pace(self._timing.slice_s)
+        for line in lines:
+            seen = self._teller.take(line, is_first=not self._has_told)
+            self._has_told = True
+            if seen is not None:
+                turn = step(self.state, seen)
+                if turn.state.phase is not Phase.WATCHING:
+                    return seen
+                self.state = turn.state
+            if pace.is_due:
+                await pace.rest()
+        if lines:
+            self._teller.note_size()
+            self._health.alive(self._resource)
+        return None

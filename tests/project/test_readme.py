@@ -1,0 +1,105 @@
+"""
+What README.md shows is what happens: its `console` blocks are typed in a shell, against the demo, and compared.
+
+A line that begins with `$ ` is a command; what follows it, up to the next, is what it prints. Addresses rotate, so lines are compared
+without their order; blanks are taken as one. A line of `…` stands for any lines.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.e2e.server import COMMAND, Server
+from tests.project.demo_ports import demo_ports
+from tests.servers.run import need
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+ANY = "…"
+
+pytestmark = pytest.mark.xdist_group("demo ports")
+
+
+class Shown(NamedTuple):
+    """A command of the README and what is printed below it."""
+
+    command: str
+    printed: tuple[str, ...]
+
+
+class _Demo(Server):
+    """The server as `make run` starts it, on the ports that the README names."""
+
+    def command(self) -> list[str]:
+        """Serve the demo."""
+        super().command()
+        return [str(COMMAND), "serve", "--config", str(ROOT / "config" / "demo.yaml"), "--log-format", "json"]
+
+
+def shown(text: str) -> list[Shown]:
+    """Read the `console` blocks of a document."""
+    found: list[Shown] = []
+    for block in re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        lines = block.splitlines()
+        starts = [number for number, line in enumerate(lines) if line.startswith("$ ")]
+        assert starts[:1] == [0], f"a block begins with a command: {block!r}"
+        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+            found.append(Shown(lines[start][2:], tuple(lines[start + 1 : end])))
+    return found
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The demo, on its own ports."""
+    with demo_ports(), _Demo(tmp_path_factory.mktemp("demo"), []) as server:
+        yield server
+
+
+def test_there_is_something_to_type() -> None:
+    """The README shows dig and explain."""
+    words = [one.command.split()[0] for one in shown(README.read_text())]
+    assert "dig" in words
+    assert "mcsdns" in words
+    assert set(words) <= {"dig", "mcsdns", "curl"}
+
+
+@pytest.mark.parametrize("one", shown(README.read_text()), ids=lambda one: one.command)
+def test_what_the_readme_shows(demo: Server, one: Shown) -> None:
+    """Every command prints what the README says."""
+    need(one.command.split()[0]) if not one.command.startswith("mcsdns") else None
+    path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", one.command],
+        cwd=ROOT,
+        env=os.environ | {"PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == ""
+    printed, expected = _lines(done.stdout.splitlines()), _lines(one.printed)
+    if ANY in expected:
+        del expected[ANY]
+        assert expected <= printed, f"{done.stdout}\nmissing: {expected - printed}"
+    else:
+        assert printed == expected, done.stdout
+
+
+def test_the_reader_finds_commands_and_what_they_print() -> None:
+    """The reader of console blocks itself."""
+    text = "```sh\n$ no\n```\n```console\n$ a | b\none\n  two\n\n$ c\n$ d\n…\n```\n"
+    assert shown(text) == [Shown("a | b", ("one", "  two", "")), Shown("c", ()), Shown("d", (ANY,))]
+
+
+def _lines(lines: list[str] | tuple[str, ...]) -> Counter[str]:
+    return Counter(" ".join(line.split()) for line in lines if line.strip())

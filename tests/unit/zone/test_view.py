@@ -1,0 +1,108 @@
+"""One view of the zone as it grows."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcsdns.clusterset.mirror import Mirror
+from mcsdns.clusterset.model import Reason, ServiceKey, View
+from mcsdns.zone.names import from_text
+from mcsdns.zone.view import ZoneView
+from tests.clustersets import OPTIONS, clusterset, hear
+from tests.manifests import imported_slice, service_import, together
+
+WEB = ServiceKey("test", "web")
+OWNER = from_text("web.test.svc.clusterset.local")
+
+
+@pytest.fixture
+def mirror() -> Mirror:
+    (mirror,) = clusterset({"a": service_import("web", ips=["10.0.0.1"])})
+    return mirror
+
+
+@pytest.fixture
+def view() -> ZoneView:
+    return ZoneView(View(None), OPTIONS, serial=100)
+
+
+def test_the_first_take_always_returns_an_update(view: ZoneView) -> None:
+    """A plane needs something to answer from before anything has been heard."""
+    update = view.take(complete=False)
+    assert update is not None
+    assert (update.view, update.serial, update.complete, dict(update.services)) == ("any", 101, False, {})
+    assert view.take(complete=False) is None
+
+
+def test_what_is_built_goes_out_with_the_next_take(view: ZoneView, mirror: Mirror) -> None:
+    """A service is built from the mirrors as they are at that moment; it goes out once."""
+    view.build(WEB, [mirror])
+    update = view.take(complete=True)
+    assert update is not None
+    assert set(update.services) == {OWNER}
+    assert view.take(complete=True) is None
+
+
+def test_a_service_that_is_gone_goes_out_as_none(view: ZoneView, mirror: Mirror) -> None:
+    """A service that the view no longer holds is told by its name."""
+    view.build(WEB, [mirror])
+    view.take(complete=True)
+    hear(mirror, "")
+    view.build(WEB, [mirror])
+    update = view.take(complete=True)
+    assert update is not None
+    assert dict(update.services) == {OWNER: None}
+    assert view.services == {}
+    view.build(WEB, [mirror])
+    assert view.take(complete=True) is None
+
+
+def test_records_that_come_out_as_they_were_are_no_change(view: ZoneView, mirror: Mirror) -> None:
+    """They are not published and move no serial."""
+    for _ in range(3):
+        view.build(WEB, [mirror])
+    update = view.take(complete=True)
+    assert update is not None
+    view.build(WEB, [mirror])
+    assert view.take(complete=True) is None
+    assert view.serial == update.serial
+
+
+def test_what_is_left_out_is_told_without_an_update(view: ZoneView, mirror: Mirror) -> None:
+    """A reason that comes or goes while the records stay moves no serial, and can be read at once."""
+    view.build(WEB, [mirror])
+    view.take(complete=True)
+    hear(mirror, service_import("web", ips=["10.0.0.1", "pending"]))
+    view.build(WEB, [mirror])
+    assert view.take(complete=True) is None
+    assert [omission.reason for omission in view.omissions(WEB)] == [Reason.BAD_ADDRESS]
+    assert view.omissions(ServiceKey("test", "nosuch")) == ()
+
+
+def test_completeness_is_a_change(view: ZoneView) -> None:
+    """That the zone has become complete is published, though no record changed."""
+    view.take(complete=False)
+    update = view.take(complete=True)
+    assert update is not None
+    assert (update.complete, update.serial) == (True, 102)
+    assert view.take(complete=True) is None
+
+
+def test_several_services_go_out_together(view: ZoneView) -> None:
+    """What was built since the last take is one update, with one serial."""
+    text = together(
+        service_import("web", ips=["10.0.0.1"]), service_import("db", headless=True), imported_slice("db", "a", "10.0.0.2")
+    )
+    mirrors = clusterset({"a": text})
+    for name in ("web", "db", "nosuch"):
+        view.build(ServiceKey("test", name), mirrors)
+    update = view.take(complete=True)
+    assert update is not None
+    assert set(update.services) == {OWNER, from_text("db.test.svc.clusterset.local")}
+    assert update.serial == 101
+
+
+def test_the_name_of_a_view() -> None:
+    """A view bears its cluster's name, or `any`."""
+    assert ZoneView(View("a"), OPTIONS, 0).view.name == "a"
+    assert View().name == "any"
