@@ -16,7 +16,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from mcsdns.admin.omitted import in_all
 from mcsdns.admin.state import Counters, Distribution, ServerState
 from mcsdns.config import Address
 from mcsdns.metrics import METRICS, Kind
@@ -75,7 +74,7 @@ def values(state: ServerState) -> dict[str, Samples]:
     found: dict[str, Samples] = {
         "mcsdns_build_info": [((state.version, state.plane.name), 1)],
         "mcsdns_ready": [((), float(state.is_ready()[0]))],
-        "mcsdns_omitted": list(in_all(state.views, state.mirrors).items()),
+        "mcsdns_omitted": list(state.omissions.count(state.views, state.mirrors).items()),
         "mcsdns_programming_duration_seconds": [((cluster,), one) for cluster, one in state.programming.items()],
         "mcsdns_zone_serial": [((view.view.name,), view.serial % 2**32) for view in state.views],
         "mcsdns_zone_services": [((view.view.name,), len(view.services)) for view in state.views],

@@ -1,45 +1,81 @@
 """
 How much is left out of the zone, by cluster and reason. Each thing counts once, whatever number of views leave it out.
+
+The counts are kept from one reading to the next, so that a scrape of 10,000 services costs a comparison for each and not a walk
+through everything that is left out of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mcsdns.clusterset.merge import duplicates
 from mcsdns.clusterset.mirror import Mirror
-from mcsdns.clusterset.model import Omission, Reason
+from mcsdns.clusterset.model import Omission, Reason, ServiceKey
+from mcsdns.zone.rrset import ServiceRecords
 from mcsdns.zone.view import ZoneView
 
-Omitted = Counter[tuple[str, str]]
+Omitted = Mapping[tuple[str, str], int]
 """
 How many, by cluster and reason. The cluster is empty where no single one is to blame: a record could not be made of what several say.
 """
 
 
-def in_views(views: Iterable[ZoneView]) -> Omitted:
-    """Count what is left out of the services of these views: a walk over every service, without building any."""
-    return _count(_of_views(views))
+class Omissions:
+    """What is left out of views, as it was at the last reading."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[ServiceKey, ServiceRecords]] = {}
+        self._uses: Counter[Omission] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def count(self, views: Iterable[ZoneView], mirrors: Sequence[Mirror]) -> Omitted:
+        """Count what is left out of these views, what never came as far as a service, and clusters that are refused."""
+        for view in views:
+            self._follow(self._seen.setdefault(view.view.name, {}), view.services)
+        counts = self._counts.copy()
+        apart = {omission for mirror in mirrors for omission in _of_mirror(mirror)}
+        counts.update(_label(omission) for omission in apart if omission not in self._uses)
+        counts.update((refused.cluster, Reason.DUPLICATE_CLUSTER_ID.value) for refused, _ in duplicates(mirrors))
+        return counts
+
+    def _follow(self, seen: dict[ServiceKey, ServiceRecords], services: Mapping[ServiceKey, ServiceRecords]) -> None:
+        """Take over what has changed since the last reading: records are replaced as a whole, so identity tells."""
+        for key in seen.keys() - services.keys():
+            self._drop(seen.pop(key).omissions)
+        for key, records in services.items():
+            before = seen.get(key)
+            if before is not records:
+                seen[key] = records
+                self._add(records.omissions)
+                self._drop(before.omissions if before is not None else ())
+
+    def _add(self, omissions: Iterable[Omission]) -> None:
+        for omission in omissions:
+            self._uses[omission] += 1
+            if self._uses[omission] == 1:
+                self._counts[_label(omission)] += 1
+
+    def _drop(self, omissions: Iterable[Omission]) -> None:
+        for omission in omissions:
+            self._uses[omission] -= 1
+            if not self._uses[omission]:
+                del self._uses[omission]
+                self._counts[_label(omission)] -= 1
+                if not self._counts[_label(omission)]:
+                    del self._counts[_label(omission)]
 
 
-def in_all(views: Iterable[ZoneView], mirrors: Sequence[Mirror]) -> Omitted:
-    """Count what is left out of these views, what never came as far as a service, and clusters that are refused."""
-    found = _of_views(views)
-    for mirror in mirrors:
-        found.update(_of_mirror(mirror))
-    counts = _count(found)
-    counts.update((refused.cluster, Reason.DUPLICATE_CLUSTER_ID.value) for refused, _ in duplicates(mirrors))
-    return counts
+def in_view(view: ZoneView) -> dict[str, int]:
+    """Count what is left out of the services of one view, by reason."""
+    reasons = Counter(one.reason.value for records in view.services.values() for one in records.omissions)
+    return dict(sorted(reasons.items()))
 
 
-def _of_views(views: Iterable[ZoneView]) -> set[Omission]:
-    found: set[Omission] = set()
-    for view in views:
-        for records in view.services.values():
-            if records.omissions:
-                found.update(records.omissions)
-    return found
+def of_cluster(cluster: str, omitted: Omitted) -> dict[str, int]:
+    """Return what is left out of what one cluster says, by reason."""
+    return {reason: count for (name, reason), count in sorted(omitted.items()) if name == cluster}
 
 
 def _of_mirror(mirror: Mirror) -> Iterator[Omission]:
@@ -48,5 +84,5 @@ def _of_mirror(mirror: Mirror) -> Iterator[Omission]:
         yield from mirror.rejected_of(key)
 
 
-def _count(found: Iterable[Omission]) -> Omitted:
-    return Counter((omission.cluster, omission.reason.value) for omission in found)
+def _label(omission: Omission) -> tuple[str, str]:
+    return omission.cluster, omission.reason.value

@@ -125,6 +125,7 @@ def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Expl
         view.options,
         complete=view.complete,
         serial=view.serial,
+        imported=view.services.keys(),
     )
     if found.outcome == "REFUSED":
         return found

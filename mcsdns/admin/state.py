@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from typing import Protocol
 
+from mcsdns.admin.omitted import Omissions
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.config import Config
 from mcsdns.metrics import PROGRAMMING_BUCKETS_S, Histogram
@@ -111,6 +112,7 @@ class ServerState:
         started_at: Seconds since the epoch.
         version: Of mcsdns.
         programming: By source cluster, the time from a change to its publishing, in seconds.
+        omissions: How much is left out, kept from one reading to the next.
     """
 
     def __init__(
@@ -130,6 +132,7 @@ class ServerState:
         self.started_at = clock()
         self.version = _version()
         self.programming: dict[str, Histogram] = {}
+        self.omissions = Omissions()
 
     def observe_programming(self, source_cluster: str, seconds: float) -> None:
         """

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from mcsdns.admin.omitted import Omitted, in_all, in_views
+from mcsdns.admin.omitted import Omitted, in_view, of_cluster
 from mcsdns.admin.state import ServerState
 from mcsdns.clusterset.merge import duplicates
 from mcsdns.clusterset.mirror import Mirror
@@ -144,7 +144,7 @@ class Status(Struct, frozen=True, kw_only=True):
 def status(state: ServerState) -> Status:
     """Tell how it stands."""
     is_ready, why = state.is_ready()
-    omitted = in_all(state.views, state.mirrors)
+    omitted = state.omissions.count(state.views, state.mirrors)
     configured = {cluster.name: cluster for cluster in state.config.clusters}
     return Status(
         version=state.version,
@@ -159,7 +159,7 @@ def status(state: ServerState) -> Status:
             for mirror in state.mirrors
         ),
         views=tuple(
-            ViewStatus(view.view.name, view.serial, view.complete, len(view.services), _by_reason(in_views([view])))
+            ViewStatus(view.view.name, view.serial, view.complete, len(view.services), in_view(view))
             for view in state.views
         ),
         duplicates=tuple(
@@ -182,7 +182,7 @@ def _cluster(mirror: Mirror, health: Health, cluster: Cluster, omitted: Omitted)
         for_s=round(health.for_s(), 3),
         whole=mirror.is_whole,
         resources={resource.value: _resource(mirror, health, resource) for resource in Resource},
-        omissions=_by_reason(Omitted({key: count for key, count in omitted.items() if key[0] == mirror.cluster})),
+        omissions=of_cluster(mirror.cluster, omitted),
         problems=dict(health.problems),
     )
 
@@ -198,10 +198,3 @@ def _resource(mirror: Mirror, health: Health, resource: Resource) -> ResourceSta
         errors=dict(stream.errors),
         drift=stream.drift,
     )
-
-
-def _by_reason(omitted: Omitted) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for (_, reason), count in sorted(omitted.items()):
-        found[reason] = found.get(reason, 0) + count
-    return found

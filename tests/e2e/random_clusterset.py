@@ -19,7 +19,16 @@ IDS: Final = {"east": "east", "west": "west.eu", "north": "n"}
 NAMESPACES: Final = ("a", "shop", "svc", "x" * 63)
 SERVICES: Final = ("web", "db", "svc", "a", "0", "cache-1", "y" * 63)
 HOSTS: Final = ("a-0", "a-1", "DB-0", "h" * 63, "10-1-0-1", "under_score", "dotted.name")
-PORTS: Final = ("http 80/TCP", "https 443/TCP", "dns 53/UDP", "dns-tcp 53/TCP", "9/SCTP", "8080/TCP", "p 1/sctp", f"{'l' * 15} 65535/TCP")
+PORTS: Final = (
+    "http 80/TCP",
+    "https 443/TCP",
+    "dns 53/UDP",
+    "dns-tcp 53/TCP",
+    "9/SCTP",
+    "8080/TCP",
+    "p 1/sctp",
+    f"{'l' * 15} 65535/TCP",
+)
 ADDRESSES: Final = ("10.1.0.1", "10.1.0.2", "10.2.0.9", "192.0.2.255")
 ADDRESSES6: Final = ("2001:db8::", "2001:db8::1", "2001:db8:1:2:3:4:5:6")
 ODD_IPS: Final = ("not-an-address", "10.0.0", "10.0.0.1/32", 7)

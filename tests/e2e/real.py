@@ -117,7 +117,9 @@ class Audited:
             if event["stage"] == "RequestReceived":
                 continue
             about = event.get("objectRef")
-            resource = f"{about.get('apiGroup', '')}/{about['resource']}" if about else event["requestURI"].partition("?")[0]
+            resource = (
+                f"{about.get('apiGroup', '')}/{about['resource']}" if about else event["requestURI"].partition("?")[0]
+            )
             allowed = event["annotations"].get("authorization.k8s.io/decision") == "allow"
             yield Asked(event["verb"], resource, event["responseStatus"]["code"], allowed)
 

@@ -32,21 +32,29 @@ class Bad(NamedTuple):
 
 BAD = {
     "unknown key": Bad(EAST + "tll: 5\n", ("unknown key `tll`",)),
-    "unknown key inside": Bad("clusters: [{name: east, manifests: east, idd: e}]\n", ("clusters[0]", "unknown key `idd`")),
+    "unknown key inside": Bad(
+        "clusters: [{name: east, manifests: east, idd: e}]\n", ("clusters[0]", "unknown key `idd`")
+    ),
     "bad YAML": Bad("zone: a\nclusters: [\n", ("line 3", "not valid YAML")),
     "a key twice": Bad(EAST + "ttl: 5\nttl: 6\n", ("line 3", "'ttl'", "twice")),
     "no mapping": Bad("- 1\n", ("expected keys",)),
     "empty file": Bad("", ("expected keys",)),
     "no clusters": Bad("zone: clusterset.local\n", ("`clusters` is missing",)),
     "empty clusters": Bad("clusters: []\n", ("clusters", "at least one")),
-    "two sources": Bad("clusters: [{name: east, manifests: east, in_cluster: true}]\n", ("clusters[0]", "exactly one", "found 2")),
+    "two sources": Bad(
+        "clusters: [{name: east, manifests: east, in_cluster: true}]\n", ("clusters[0]", "exactly one", "found 2")
+    ),
     "no source": Bad("clusters: [{name: east}]\n", ("clusters[0]", "exactly one", "found 0")),
     "a name twice": Bad("clusters: [{name: e, manifests: a}, {name: e, manifests: b}]\n", ("clusters[1].name", "'e'")),
     "bad name": Bad("clusters: [{name: East_1, manifests: east}]\n", ("clusters[0].name", "DNS label", "'East_1'")),
     "bad id": Bad("clusters: [{name: east, id: a.b.c, manifests: east}]\n", ("clusters[0].id", "'a.b.c'")),
-    "unknown view": Bad(EAST + "listen: [{address: '127.0.0.1:0', view: west}]\n", ("listen[0].view", "'west'", "known: east")),
+    "unknown view": Bad(
+        EAST + "listen: [{address: '127.0.0.1:0', view: west}]\n", ("listen[0].view", "'west'", "known: east")
+    ),
     "no listener": Bad(EAST + "listen: []\n", ("listen", "at least one")),
-    "bad address": Bad(EAST + "listen: [{address: '127.0.0.1'}]\n", ("listen[0].address", "address:port", "'127.0.0.1'")),
+    "bad address": Bad(
+        EAST + "listen: [{address: '127.0.0.1'}]\n", ("listen[0].address", "address:port", "'127.0.0.1'")
+    ),
     "a host name": Bad(EAST + "listen: [{address: 'localhost:53'}]\n", ("listen[0].address", "'localhost:53'")),
     "bad port": Bad(EAST + "admin: 127.0.0.1:70000\n", ("admin", "'127.0.0.1:70000'")),
     "an address twice": Bad(
@@ -114,7 +122,9 @@ def test_an_address_that_is_taken(tmp_path: Path, key: str, transport: str) -> N
             assert transport in line
 
 
-@pytest.mark.parametrize("settings", [{"listen": [{"address": "192.0.2.1:0"}]}, {"admin": "192.0.2.1:0"}], ids=["listen", "admin"])
+@pytest.mark.parametrize(
+    "settings", [{"listen": [{"address": "192.0.2.1:0"}]}, {"admin": "192.0.2.1:0"}], ids=["listen", "admin"]
+)
 def test_an_address_that_is_not_ours(tmp_path: Path, settings: dict[str, Any]) -> None:
     """An address that this machine does not have: exit 2, naming it and the reason."""
     (tmp_path / "east").mkdir()
@@ -279,7 +289,9 @@ def test_help(verb: str) -> None:
         assert "Exit codes" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["serve", "--fast"], ["explain"], ["check", "--timeout", "soon"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [[], ["dance"], ["serve", "--fast"], ["explain"], ["check", "--timeout", "soon"]], ids=" ".join
+)
 def test_wrong_usage(arguments: list[str]) -> None:
     """Exit 2 and the usage."""
     done = run(*arguments)

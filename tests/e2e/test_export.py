@@ -79,7 +79,10 @@ def _compare(folder: Path, clusters: Sequence[dict[str, str]], view: str | None)
         questions = _questions(master)
         with Nsd({ZONE: master}, folder) as nsd, Knot({ZONE: master}, folder) as knot:
             ours = _ask(server.addresses[0], questions)
-            theirs = {"NSD": _ask(("127.0.0.1", nsd.port), questions), "Knot": _ask(("127.0.0.1", knot.port), questions)}
+            theirs = {
+                "NSD": _ask(("127.0.0.1", nsd.port), questions),
+                "Knot": _ask(("127.0.0.1", knot.port), questions),
+            }
     unwritten = _unwritten(folder, clusters, master)
     for question, said in ours.items():
         name, qtype = question
@@ -100,7 +103,21 @@ def _export(folder: Path, config: Path, view: str | None) -> Path:
 
 def _is_valid(master: Path) -> None:
     """Hold the file to what BIND's checker thinks of it: not a word but OK."""
-    command = [need("named-checkzone"), "-i", "full", "-k", "fail", "-m", "fail", "-n", "fail", "-r", "fail", "-S", "fail"]
+    command = [
+        need("named-checkzone"),
+        "-i",
+        "full",
+        "-k",
+        "fail",
+        "-m",
+        "fail",
+        "-n",
+        "fail",
+        "-r",
+        "fail",
+        "-S",
+        "fail",
+    ]
     done = subprocess.run([*command, ZONE, master], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stdout
     said = [line for line in done.stdout.splitlines() if "loaded serial" not in line]
@@ -110,7 +127,9 @@ def _is_valid(master: Path) -> None:
 def _questions(master: Path) -> list[Question]:
     """Ask every type of the names of the zone, and of names near each, all types in turn, two of each name."""
     names = _with_parents(master)
-    names |= {dns.name.from_text(text, SVC) for namespace in ("a", "shop", "svc") for text in (namespace, f"web.{namespace}")}
+    names |= {
+        dns.name.from_text(text, SVC) for namespace in ("a", "shop", "svc") for text in (namespace, f"web.{namespace}")
+    }
     near = {near for name in names for near in _near(name)} - names
     return [
         *((name, qtype) for name in sorted(names) for qtype in TYPES),
@@ -160,7 +179,9 @@ def _ask(address: tuple[str, int], questions: Sequence[Question]) -> dict[Questi
     with socket.create_connection(address, timeout=10) as connection, connection.makefile("rb") as replies:
         for start in range(0, len(questions), BATCH):
             batch = questions[start : start + BATCH]
-            queries = [dns.message.make_query(name, qtype, flags=0, id=number) for number, (name, qtype) in enumerate(batch)]
+            queries = [
+                dns.message.make_query(name, qtype, flags=0, id=number) for number, (name, qtype) in enumerate(batch)
+            ]
             octets = [query.to_wire() for query in queries]
             connection.sendall(b"".join(struct.pack("!H", len(one)) + one for one in octets))
             for _ in batch:

@@ -179,7 +179,10 @@ def test_an_edited_manifest_changes_the_answer_within_a_second(serve: Serve, tmp
     eventually(lambda: server.ask(NAME), found("10.0.0.2"))
     write(tmp_path / "east" / "more" / "db.yaml", service_import("db", ips=["10.0.0.3"]))
     eventually(lambda: server.ask("db.test.svc"), found("10.0.0.3"))
-    write(file, together(service_import("web", headless=True), imported_slice("web", "east", "a=10.1.0.1", ports=["80/TCP"])))
+    write(
+        file,
+        together(service_import("web", headless=True), imported_slice("web", "east", "a=10.1.0.1", ports=["80/TCP"])),
+    )
     eventually(lambda: server.ask(NAME), found("10.1.0.1"))
     assert server.ask("a.east.web.test.svc") == found("10.1.0.1")
     serial = _serial(server)
@@ -209,7 +212,10 @@ def test_a_manifest_that_breaks_keeps_its_last_good_content(serve: Serve, tmp_pa
 
 def test_bad_manifests_at_the_start_harm_nothing_else(serve: Serve, tmp_path: Path) -> None:
     """A file that never parsed is named, and its absence proves nothing; bad objects are named and cost themselves alone."""
-    clusters = [member(tmp_path, "east", web("10.0.0.1")), member(tmp_path, "west", service_import("db", ips=["10.0.0.2"]))]
+    clusters = [
+        member(tmp_path, "east", web("10.0.0.1")),
+        member(tmp_path, "west", service_import("db", ips=["10.0.0.2"])),
+    ]
     write(tmp_path / "west" / "broken.yaml", "kind: [")
     write(tmp_path / "west" / "odd.yaml", '{"apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceImport"}')
     server = serve(clusters, sync_deadline_s=1)

@@ -115,7 +115,9 @@ def test_objects_created_changed_and_deleted(members: Members, serve: Serve, own
 
 def test_what_is_there_at_the_start(members: Members, serve: Serve, own: Own) -> None:
     """Several hundred objects, over a page: all are there once the server says that it is ready."""
-    documents = [own.service_import(f"s{number}", ips=[f"10.9.{number // 250}.{number % 250 + 1}"]) for number in range(520)]
+    documents = [
+        own.service_import(f"s{number}", ips=[f"10.9.{number // 250}.{number % 250 + 1}"]) for number in range(520)
+    ]
     with closing(members.east.api()) as api:
         api.bulk([json.loads(document) for document in documents])
     server = serve([one.member() for one in members])
@@ -224,17 +226,26 @@ def test_changes_made_while_mcsdns_was_cut_off(members: Members, serve: Serve, o
         assert _answers(server, own, names) == known | {"created": NXDOMAIN}
         relay.cut()
         eventually(lambda: _states(server)["east"], "stale", 5)
-        members.east.apply(own.service_import("changed", ips=["10.0.0.2"]), own.service_import("created", ips=["10.0.0.3"]))
+        members.east.apply(
+            own.service_import("changed", ips=["10.0.0.2"]), own.service_import("created", ips=["10.0.0.3"])
+        )
         members.east.delete(own.service_import("deleted"))
         always(lambda: _answers(server, own, names), known | {"created": NXDOMAIN}, OUTAGE_S)
         relay.mend()
-        now = {"kept": found("10.0.0.1"), "changed": found("10.0.0.2"), "deleted": NXDOMAIN, "created": found("10.0.0.3")}
+        now = {
+            "kept": found("10.0.0.1"),
+            "changed": found("10.0.0.2"),
+            "deleted": NXDOMAIN,
+            "created": found("10.0.0.3"),
+        }
         eventually(lambda: _answers(server, own, names), now, BACK_S)
         eventually(lambda: _states(server)["east"], "synced", BACK_S)
 
 
 @pytest.mark.parametrize("optional", [False, True], ids=["required", "optional"])
-def test_a_cluster_that_cannot_be_reached_at_the_start(members: Members, serve: Serve, own: Own, optional: bool) -> None:
+def test_a_cluster_that_cannot_be_reached_at_the_start(
+    members: Members, serve: Serve, own: Own, optional: bool
+) -> None:
     """The others serve. What is not found is SERVFAIL: until the deadline if the cluster is optional, else until it is heard."""
     members.east.apply(own.service_import("web", ips=["10.0.0.1"]))
     members.west.apply(own.service_import("db", ips=["10.0.0.2"]))
@@ -328,7 +339,9 @@ def test_corefile_of_the_readme(members: Members, serve: Serve, own: Own, tmp_pa
     members.east.apply(own.service_import("web", ips=["10.0.0.1"]))
     server = serve([one.member() for one in members])
     host, port = server.addresses[0]
-    corefile = block[: block.index("\n}") + 3].replace("<address of mcsdns>:5353", f"{host}:{port}").replace(":53 {", " {")
+    corefile = (
+        block[: block.index("\n}") + 3].replace("<address of mcsdns>:5353", f"{host}:{port}").replace(":53 {", " {")
+    )
     with CoreDns(corefile, tmp_path) as coredns:
         through = ("127.0.0.1", coredns.port)
         for tcp in (False, True):

@@ -13,7 +13,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -25,7 +25,7 @@ from mcsdns.admin.explain.question import read
 from mcsdns.admin.explain.rules import Rule
 from mcsdns.admin.explain.scene import Finding, Lookup, Outcome, Scene
 from mcsdns.clusterset.mirror import Mirror
-from mcsdns.clusterset.model import ObjectRef, Omission, View
+from mcsdns.clusterset.model import ObjectRef, Omission, ServiceKey, View
 from mcsdns.zone.build import Options
 from mcsdns.zone.masterfile import type_text
 
@@ -75,6 +75,7 @@ def explain(
     *,
     complete: bool,
     serial: int = 0,
+    imported: Collection[ServiceKey] | None = None,
 ) -> Explanation:
     """
     Explain what a name answers.
@@ -87,11 +88,12 @@ def explain(
         options: Zone name and TTLs.
         complete: Whether the view is published as complete: a name that is not found is NXDOMAIN, not SERVFAIL.
         serial: The SOA serial that is published.
+        imported: The services that the view imports; None: they are looked up in the mirrors, if they matter.
 
     Raises:
         ValueError: The name or the type cannot be read; the message is for the one who typed it.
     """
-    scene = Scene(read(name, rr_type), view, mirrors, options, complete=complete, serial=serial)
+    scene = Scene(read(name, rr_type), view, mirrors, options, complete=complete, serial=serial, imported=imported)
     lookup = scene.look_up()
     finding = _finding(scene, lookup)
     objects = finding.objects

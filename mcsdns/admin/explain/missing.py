@@ -13,7 +13,7 @@ Why a service, or a whole namespace, is not in the view: the first cause that ap
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from mcsdns.admin.explain.near import MAX_LISTED, close, listed
 from mcsdns.admin.explain.outside import exists
@@ -22,6 +22,9 @@ from mcsdns.admin.explain.scene import Finding, Scene
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ObjectRef, ServiceKey
 from mcsdns.source.events import Resource
+
+MAX_WALKED = 20_000
+"""Objects that are looked through for a hint: about 1 µs each, so 20 ms of the event loop."""
 
 
 def service(scene: Scene, key: ServiceKey) -> Finding:
@@ -33,7 +36,7 @@ def service(scene: Scene, key: ServiceKey) -> Finding:
         finding = reason(scene, key)
         if finding is not None:
             return finding
-    keys = set(scene.imported())
+    keys = scene.imported
     namespaces = {other.namespace for other in keys}
     if key.namespace not in namespaces:
         return _no_namespace(scene, key.namespace, namespaces, _places(scene, keys, key))
@@ -48,7 +51,7 @@ def namespace(scene: Scene, name: str) -> Finding:
     finding = _view_counts_not(scene)
     if finding is not None:
         return finding
-    keys = set(scene.imported())
+    keys = scene.imported
     meant = [key for key in keys if key.name == name]
     hints = [f"services of that name, with their namespaces: {_full(scene, meant)}"] if meant else []
     return _no_namespace(scene, name, {key.namespace for key in keys}, hints)
@@ -61,11 +64,19 @@ def _no_namespace(scene: Scene, name: str, namespaces: set[str], places: Iterabl
         hints.append(f"namespaces with a similar name: {listed(near)}")
     elif not hints:
         hints.append(f"namespaces with imported services in view {scene.view.name}: {listed(namespaces)}")
-    elsewhere = {m.cluster for m in scene.heard for key in m.keys() if key.namespace == name}  # noqa: SIM118 - no dict
+    elsewhere = _holders(scene, name)
     if elsewhere:
         hints.append(f"objects about services of the namespace {name} are in: {listed(elsewhere)}")
     cause = f"the namespace {name} holds no imported service in view {scene.view.name}"
     return Finding(cause, Rule.NO_NAMESPACE, tuple(hints), objects=())
+
+
+def _holders(scene: Scene, name: str) -> list[str]:
+    """Return the clusters that say anything about services of a namespace; in vain where that is much to look through."""
+    size = sum(mirror.count(resource) for mirror in scene.heard for resource in Resource)
+    if size > MAX_WALKED:
+        return []
+    return [m.cluster for m in scene.heard if any(key.namespace == name for key in m.keys())]  # noqa: SIM118 - no dict
 
 
 def _view_counts_not(scene: Scene) -> Finding | None:
@@ -143,7 +154,7 @@ def _sliced(scene: Scene, key: ServiceKey) -> Finding | None:
     return Finding(cause, Rule.NOT_IMPORTED, (f"create a ServiceExport {_text(key)} in {names}",), objects)
 
 
-def _places(scene: Scene, keys: set[ServiceKey], key: ServiceKey) -> Iterator[str]:
+def _places(scene: Scene, keys: Collection[ServiceKey], key: ServiceKey) -> Iterator[str]:
     """Give hints on services that were perhaps meant."""
     swapped = ServiceKey(key.name, key.namespace)
     if swapped in keys:

@@ -54,7 +54,10 @@ def exists(scene: Scene, text: str) -> bool:
         question = Question(from_text(text), scene.question.type)
     except ValueError:
         return False
-    return Scene(question, scene.view, scene.mirrors, scene.options, complete=True).node is not None
+    return (
+        Scene(question, scene.view, scene.mirrors, scene.options, complete=True, imported=scene.imported).node
+        is not None
+    )
 
 
 def _outside_hints(scene: Scene) -> Iterator[str]:

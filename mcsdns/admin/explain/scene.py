@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -90,12 +90,14 @@ class Scene:
         *,
         complete: bool,
         serial: int = 0,
+        imported: Collection[ServiceKey] | None = None,
     ) -> None:
         self.question = question
         self.view = view
         self.mirrors = mirrors
         self.heard = speaking(mirrors)
         self.options = options
+        self._imported = imported
         self.path = _path(question.name, options.zone)
         is_service = len(self.path) >= 3 and self.path[-1] == "svc"
         self.key = ServiceKey(self.path[-2], self.path[-3]) if is_service else None
@@ -137,11 +139,13 @@ class Scene:
                 return Lookup("NOERROR", answer, tuple(self._additional(rrset)))
         return Lookup("NODATA")
 
-    def imported(self) -> Iterator[ServiceKey]:
-        """Give every service that the view imports; one that several clusters import may come more than once."""
-        for mirror in self.heard:
-            if self.view.cluster in (None, mirror.cluster):
-                yield from (key for key in mirror.keys() if mirror.import_of(key) is not None)  # noqa: SIM118 - no dict
+    @property
+    def imported(self) -> Collection[ServiceKey]:
+        """Every service that the view imports."""
+        if self._imported is None:
+            of_view = [mirror for mirror in self.heard if self.view.cluster in (None, mirror.cluster)]
+            self._imported = {key for mirror in of_view for key in mirror.keys() if mirror.import_of(key) is not None}  # noqa: SIM118 - no dict
+        return self._imported
 
     def omissions(self) -> tuple[Omission, ...]:
         """Return what was left out of the service on any way: in merge, in build, or with a whole cluster."""
@@ -168,7 +172,7 @@ class Scene:
             return {self.records.owner: self.records}
         if len(self.path) == 2 and self.path[-1] == "svc":
             # The name of a namespace exists by any service in it: the first that is found stands for all.
-            for key in self.imported():
+            for key in self.imported:
                 if key.namespace == self.path[0]:
                     owner = service_owner(key, self.options.zone)
                     return {owner: ServiceRecords(owner, {})}
