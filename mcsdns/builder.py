@@ -18,7 +18,7 @@ import structlog
 
 from mcsdns.clusterset.merge import duplicates, speaking
 from mcsdns.clusterset.mirror import Mirror
-from mcsdns.clusterset.model import ServiceKey
+from mcsdns.clusterset.model import ServiceKey, View
 from mcsdns.source.events import Event, InitDone, Resource
 from mcsdns.zone.rrset import Update
 from mcsdns.zone.view import ZoneView
@@ -36,6 +36,16 @@ def waited_for(mirrors: Iterable[Mirror], left_out: Container[str]) -> list[str]
         left_out: Names of clusters that are not waited for.
     """
     return [mirror.cluster for mirror in mirrors if not mirror.is_whole and mirror.cluster not in left_out]
+
+
+def is_answerable(view: View, mirrors: Iterable[Mirror]) -> bool:
+    """
+    Tell whether a view can say that a name does not exist: its own cluster counts.
+
+    While that one does not (it is optional and unheard, or refused for its id), nothing is imported in its view, and everything
+    would be NXDOMAIN.
+    """
+    return view.cluster is None or view.cluster in {mirror.cluster for mirror in speaking(mirrors)}
 
 
 class Builder:
@@ -97,7 +107,7 @@ class Builder:
 
     def publish_first(self) -> None:
         """Publish each view as it is before anything has been heard, so that a plane has something to answer from."""
-        self._take(complete=False)
+        self._take([False] * len(self._views))
 
     async def run(self) -> None:
         """Build and publish, until cancelled."""
@@ -110,7 +120,7 @@ class Builder:
         """Build everything that is dirty now and publish it."""
         # What is heard while the batch is built is not in it: a name of that cluster is not found yet, and that proves nothing.
         is_all_heard = all(mirror.is_heard for mirror in self._mirrors)
-        complete = not self.waits_for
+        complete = self._complete()
         self._notice_speakers()
         dirty, self._dirty = self._dirty, set()
         triggers = self._triggers()
@@ -121,16 +131,23 @@ class Builder:
             if time.monotonic() - yielded_at > SLICE_S:
                 await asyncio.sleep(0)
                 yielded_at = time.monotonic()
-        self._take(complete and not self.waits_for)
+        still_complete = self._complete()
+        self._take([before and now for before, now in zip(complete, still_complete, strict=True)])
         if is_all_heard:
             self.all_heard.set()
         now = time.time()
         for cluster, changed_at in triggers:
             self._observe(cluster, max(0.0, now - changed_at))
 
-    def _take(self, complete: bool) -> None:
-        for view in self._views:
-            update = view.take(complete)
+    def _complete(self) -> list[bool]:
+        """Tell for each view whether absence proves something there."""
+        if self.waits_for:
+            return [False] * len(self._views)
+        return [is_answerable(view.view, self._mirrors) for view in self._views]
+
+    def _take(self, complete: Sequence[bool]) -> None:
+        for view, is_complete in zip(self._views, complete, strict=True):
+            update = view.take(is_complete)
             if update is not None:
                 self._publish(update)
 

@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if TYPE_CHECKING:
-    Verbs: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
+    Verbs: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _serve_parser(verbs: Verbs) -> None:

@@ -13,6 +13,7 @@ Not here: their values (`mcsdns.admin.exposition` reads them at each scrape from
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -155,3 +156,53 @@ class Histogram:
         """Count one observation. A bound belongs to its bucket (Prometheus' `le`)."""
         self.counts[bisect_left(self._bounds, value)] += 1
         self.sum += value
+
+
+class Distribution(Struct, frozen=True):
+    """
+    A histogram as it is read.
+
+    Args:
+        counts: Observations in each bucket (not cumulative); one more for what is above the last bound.
+        sum: Of all observations, in their unit.
+    """
+
+    counts: tuple[int, ...]
+    sum: float
+
+
+class Counters(Struct, frozen=True, kw_only=True):
+    """
+    What a plane has counted since it began.
+
+    Args:
+        requests: Answered queries by view, `udp` or `tcp`, family (`1` IPv4, `2` IPv6) and type.
+        responses: By view and rcode.
+        truncated: Responses with TC by view and proto.
+        durations: By view, in seconds, with `DURATION_BUCKETS_S`.
+        request_sizes: By view and proto, in octets, with `SIZE_BUCKETS`.
+        response_sizes: Likewise.
+        drops: Queries without a response, by `plane.counters.Drop`.
+        malformed: Queries that got FORMERR, by `wire.faults.Fault`.
+        panics: Answers that failed through an error of ours.
+        tcp_open: Connections that are open now.
+        tcp_refused: Connections that were not accepted, by `plane.counters.Refused`.
+        tcp_closed: Connections that we closed, by `plane.counters.Closed`.
+        cache_hits: Answers from a rendered reply.
+        cache_misses: Answers that had to be rendered.
+    """
+
+    requests: Mapping[tuple[str, str, str, str], int]
+    responses: Mapping[tuple[str, str], int]
+    truncated: Mapping[tuple[str, str], int]
+    durations: Mapping[str, Distribution]
+    request_sizes: Mapping[tuple[str, str], Distribution]
+    response_sizes: Mapping[tuple[str, str], Distribution]
+    drops: Mapping[str, int]
+    malformed: Mapping[str, int]
+    panics: int
+    tcp_open: int
+    tcp_refused: Mapping[str, int]
+    tcp_closed: Mapping[str, int]
+    cache_hits: int
+    cache_misses: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from mcsdns.assembly import Assembly
-from mcsdns.builder import waited_for
+from mcsdns.builder import is_answerable, waited_for
 from mcsdns.clusterset.model import ServiceKey
 from mcsdns.config import Config
 from mcsdns.source.events import Event
@@ -55,7 +55,9 @@ def build_all(assembly: Assembly) -> bool:
         Whether the zone is complete.
     """
     optional = [member.name for member in assembly.members if member.is_optional]
-    complete = not waited_for(assembly.mirrors, optional)
+    complete = not waited_for(assembly.mirrors, optional) and all(
+        is_answerable(view.view, assembly.mirrors) for view in assembly.views
+    )
     keys: set[ServiceKey] = set()
     for mirror in assembly.mirrors:
         keys |= mirror.keys()

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mcsdns.builder import Builder
+from mcsdns.builder import Builder, is_answerable
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ServiceKey, View
 from mcsdns.source.events import Event, Init, InitApply, InitDone, Resource
@@ -75,8 +75,9 @@ def view_of(
 
 
 def zone_of(mirrors: Sequence[Mirror], view: str | None = None, options: Options = OPTIONS) -> Snapshot:
-    """Build a view of the zone as a plane would hold it. It is complete where every mirror is whole."""
-    update = view_of(mirrors, view, options).take(complete=all(mirror.is_whole for mirror in mirrors))
+    """Build a view of the zone as a plane would hold it. It is complete where every mirror is whole and its own counts."""
+    complete = all(mirror.is_whole for mirror in mirrors) and is_answerable(View(view), mirrors)
+    update = view_of(mirrors, view, options).take(complete)
     assert update is not None
     return Snapshot(update)
 

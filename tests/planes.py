@@ -9,8 +9,8 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from mcsdns.metrics import Counters
 from mcsdns.plane.base import Limits, Listener
-from mcsdns.plane.counters import Counters
 from mcsdns.plane.python import PythonPlane
 from mcsdns.zone.rrset import Update
 

@@ -10,7 +10,8 @@ same service in several clusters, the same slice under another service, good val
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,8 +23,9 @@ CLUSTERS = ("a", "b", "c")
 """The configured names of the watched clusters."""
 IDS = ("a", "b", "c", "d", "c1.reg1", "reg1")
 """Cluster ids that are said: those of watched clusters, of one that is not, and two that can be in each other's way."""
-NAMESPACES = ("n1", "n2")
-SERVICES = ("web", "db", "Odd.Name")
+# What stands several times is drawn as often.
+NAMESPACES = ("n1", "n1", "n1", "n2")
+SERVICES = ("web", "web", "web", "db", "Odd.Name")
 _KINDS: dict[Resource, Any] = {
     Resource.SERVICE_IMPORTS: ServiceImport,
     Resource.SERVICE_EXPORTS: ServiceExport,
@@ -46,77 +48,99 @@ def wire_names(draw: st.DrawFn) -> bytes:
     return name
 
 
-def ports() -> st.SearchStrategy[Any]:
-    """Draw the ports of a ServiceImport or an EndpointSlice, with odd ones among them."""
-    name = st.sampled_from(["http", "HTTP", "pg", "", None, "not a label", "p" * 63])
-    number = st.sampled_from([80, 80, 443, 1, 65535, 0, 70000, None, "http"])
-    protocol = st.sampled_from(["TCP", "TCP", "udp", None, "HTTP"])
-    port = st.fixed_dictionaries({"name": name, "port": number, "protocol": protocol})
-    return st.none() | st.lists(port, max_size=3)
+def _pool(size: int, first: list[Any], make: Callable[[random.Random], Any]) -> list[Any]:
+    """Make a pool of contents: good ones first, so that examples shrink to them, then random ones, the same in every run."""
+    source = random.Random(size)
+    return first + [make(source) for _ in range(size - len(first))]
 
 
-def endpoints() -> st.SearchStrategy[Any]:
-    """Draw the endpoints of an EndpointSlice, with odd ones among them."""
+def _ports(source: random.Random) -> Any:
+    return source.choice([None, []]) if source.random() < 0.2 else [
+        {
+            "name": source.choice(["http", "http", "HTTP", "pg", "", None, "not a label", "p" * 63]),
+            "port": source.choice([80, 80, 80, 443, 1, 65535, 0, 70000, None, "http"]),
+            "protocol": source.choice(["TCP", "TCP", "udp", None, "HTTP"]),
+        }
+        for _ in range(source.randint(1, 3))
+    ]
+
+
+def _endpoint(source: random.Random) -> Any:
     addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "2001:db8::", "2001:DB8::1", "::1", "10.0.0.256", "text", None]
-    hostname = st.sampled_from([None, None, "h1", "H1", "c1", "a", "10-0-0-1", "no_label", "", "h" * 63])
-    ready = st.sampled_from([None, {}, {"ready": True}, {"ready": False}, {"ready": None}])
-    endpoint = st.fixed_dictionaries(
-        {"addresses": st.lists(st.sampled_from(addresses), max_size=3), "hostname": hostname, "conditions": ready}
-    )
-    return st.none() | st.lists(endpoint | st.just(5), max_size=4)
+    return {
+        "addresses": source.sample(addresses, source.randint(1, 4)),
+        "hostname": source.choice([None, None, "h1", "h1", "H1", "c1", "a", "10-0-0-1", "no_label", "", "h" * 63]),
+        "conditions": source.choice([None, None, {}, {"ready": True}, {"ready": True}, {"ready": False}, {"ready": None}]),
+    }
 
 
-def service_imports() -> st.SearchStrategy[Any]:
-    """Draw the content of a ServiceImport."""
-    ips = st.sampled_from(["10.42.0.1", "10.42.0.2", "2001:db8::42", "pending", "10.42.0.1", None])
-    service_type = st.sampled_from(["ClusterSetIP", "Headless", "Headless", "Headless", None, "ExternalName"])
-    spec = st.fixed_dictionaries({"type": service_type, "ips": st.lists(ips, max_size=3), "ports": ports()})
-    clusters = st.lists(st.sampled_from(IDS).map(lambda name: {"cluster": name}), max_size=3)
-    return st.fixed_dictionaries({"spec": spec, "status": st.fixed_dictionaries({"clusters": clusters})})
+def _service_import(source: random.Random) -> Any:
+    ips = ["10.42.0.1", "10.42.0.2", "2001:db8::42", "pending", "10.42.0.1", None]
+    spec = {
+        "type": source.choice(["ClusterSetIP", "ClusterSetIP", "Headless", "Headless", "Headless", None, "ExternalName"]),
+        "ips": source.sample(ips, source.randint(0, 3)),
+        "ports": _ports(source),
+    }
+    return {"spec": spec, "status": {"clusters": [{"cluster": name} for name in source.sample(IDS, source.randint(0, 3))]}}
 
 
-def service_exports() -> st.SearchStrategy[Any]:
-    """Draw the content of a ServiceExport."""
-    condition = st.fixed_dictionaries(
-        {"type": st.sampled_from(["Valid", "Conflict"]), "status": st.sampled_from(["True", "False"])}
-    )
-    return st.fixed_dictionaries({"status": st.fixed_dictionaries({"conditions": st.lists(condition, max_size=2)})})
+def _service_export(source: random.Random) -> Any:
+    conditions = [(name, status) for name in ("Valid", "Conflict") for status in ("True", "False")]
+    chosen = source.sample(conditions, source.randint(0, 2))
+    return {"status": {"conditions": [{"type": name, "status": status} for name, status in chosen]}}
 
 
-def endpoint_slices() -> st.SearchStrategy[Any]:
-    """Draw the content of an EndpointSlice, but for its labels."""
-    family = st.sampled_from(["IPv4", "IPv4", "IPv4", "IPv6", "FQDN", None])
-    return st.fixed_dictionaries({"addressType": family, "endpoints": endpoints(), "ports": ports()})
+def _endpoint_slice(source: random.Random) -> Any:
+    found: list[Any] = [_endpoint(source) for _ in range(source.randint(1, 3))]
+    return {
+        "addressType": source.choice(["IPv4"] * 5 + ["IPv6"] * 3 + ["FQDN", None]),
+        "endpoints": source.choice([found] * 6 + [None, [5, *found]]),
+        "ports": _ports(source),
+    }
 
 
-def labels() -> st.SearchStrategy[dict[str, Any]]:
-    """Draw the labels of an EndpointSlice: imported, native, both, or of no service."""
-    service = st.sampled_from(SERVICES)
-    return st.fixed_dictionaries(
-        {},
-        optional={
-            "multicluster.kubernetes.io/service-name": service,
-            "multicluster.kubernetes.io/source-cluster": st.sampled_from([*IDS, *IDS, "Not.An.Id", ""]),
-            "kubernetes.io/service-name": service,
-        },
-    )
+def _labels() -> list[dict[str, str]]:
+    """Make the labels that slices may have: imported, native, both, or of no service."""
+    sources = [{"multicluster.kubernetes.io/source-cluster": name} for name in (*IDS, *IDS, "Not.An.Id", "")]
+    imported = [{"multicluster.kubernetes.io/service-name": service} for service in SERVICES]
+    native = [{"kubernetes.io/service-name": service} for service in SERVICES]
+    both = [one | other | source for one in imported for other in native[:1] for source in sources[:3]]
+    return [one | source for source in [*sources, {}] for one in imported] + native * 4 + both + [{}, sources[0]]
+
+
+_HTTP = [{"name": "http", "port": 80, "protocol": "TCP"}]
+_POOLS: dict[Resource, list[Any]] = {
+    Resource.SERVICE_IMPORTS: _pool(
+        40, [{"spec": {"type": "Headless"}}, {"spec": {"type": "ClusterSetIP", "ips": ["10.42.0.1"], "ports": _HTTP}}], _service_import
+    ),
+    Resource.SERVICE_EXPORTS: _pool(8, [{}, {}, {}], _service_export),
+    Resource.ENDPOINT_SLICES: _pool(
+        80, [{"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "hostname": "h1"}], "ports": _HTTP}], _endpoint_slice
+    ),
+    Resource.CLUSTER_PROPERTIES: [{"spec": {"value": value}} for value in (*IDS, "Not.An.Id")],
+}
+_LABELS = _labels()
+_MOST = {
+    Resource.SERVICE_IMPORTS: 3,
+    Resource.SERVICE_EXPORTS: 3,
+    Resource.ENDPOINT_SLICES: 6,
+    Resource.CLUSTER_PROPERTIES: 1,
+}
+_NAMES = {
+    Resource.ENDPOINT_SLICES: ["s1", "s2", "s3", "s4"],
+    Resource.CLUSTER_PROPERTIES: ["cluster.clusterset.k8s.io"] * 3 + ["clusterset.k8s.io"],
+}
 
 
 @st.composite
 def objects(draw: st.DrawFn, resource: Resource) -> Object:
     """Draw an object of a resource, good or odd. It always has a name."""
-    metadata: dict[str, Any] = {"namespace": draw(st.sampled_from(NAMESPACES)), "name": draw(st.sampled_from(SERVICES))}
-    match resource:
-        case Resource.SERVICE_IMPORTS:
-            content = draw(service_imports())
-        case Resource.SERVICE_EXPORTS:
-            content = draw(service_exports())
-        case Resource.ENDPOINT_SLICES:
-            metadata |= {"name": draw(st.sampled_from(["s1", "s2", "s3", "s4"])), "labels": draw(labels())}
-            content = draw(endpoint_slices())
-        case Resource.CLUSTER_PROPERTIES:
-            metadata = {"name": draw(st.sampled_from(["cluster.clusterset.k8s.io"] * 3 + ["clusterset.k8s.io"]))}
-            content = {"spec": {"value": draw(st.sampled_from([*IDS, "Not.An.Id"]))}}
+    metadata: dict[str, Any] = {"name": draw(st.sampled_from(_NAMES.get(resource, list(SERVICES))))}
+    if resource is not Resource.CLUSTER_PROPERTIES:
+        metadata["namespace"] = draw(st.sampled_from(NAMESPACES))
+    if resource is Resource.ENDPOINT_SLICES:
+        metadata["labels"] = draw(st.sampled_from(_LABELS))
+    content = draw(st.sampled_from(_POOLS[resource]))
     metadata["resourceVersion"] = str(draw(st.integers(1, 3)))
     made: Object | None = convert(_KINDS[resource], {"metadata": metadata} | content)
     assert made is not None
@@ -126,7 +150,7 @@ def objects(draw: st.DrawFn, resource: Resource) -> Object:
 @st.composite
 def lists(draw: st.DrawFn, cluster: str, resource: Resource) -> list[Event]:
     """Draw a list of a resource, perhaps after one that broke off."""
-    found = draw(st.lists(objects(resource), max_size=5))
+    found = draw(st.lists(objects(resource), max_size=_MOST[resource]))
     events: list[Event] = []
     if draw(st.integers(0, 7)) == 0:
         events = [Init(cluster, resource), *(InitApply(cluster, resource, obj) for obj in found[:2])]

@@ -16,16 +16,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from mcsdns.admin.state import Counters, Distribution, ServerState
+from mcsdns.admin.state import ServerState
 from mcsdns.config import Address
-from mcsdns.metrics import METRICS, Kind
+from mcsdns.metrics import METRICS, Counters, Distribution, Histogram, Kind
 from mcsdns.metrics import Metric as Declared
 from mcsdns.source.events import Resource
 from mcsdns.source.health import State
 
 Labels = tuple[str, ...]
 """The values of a metric's labels, in the order of the table."""
-Samples = Iterable[tuple[Labels, float | Distribution]]
+Samples = Iterable[tuple[Labels, float | Distribution | Histogram]]
 
 
 def registry(state: ServerState) -> CollectorRegistry:

@@ -8,7 +8,7 @@ through everything that is left out of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mcsdns.clusterset.merge import duplicates
 from mcsdns.clusterset.mirror import Mirror
@@ -17,9 +17,7 @@ from mcsdns.zone.rrset import ServiceRecords
 from mcsdns.zone.view import ZoneView
 
 Omitted = Mapping[tuple[str, str], int]
-"""
-How many, by cluster and reason. The cluster is empty where no single one is to blame: a record could not be made of what several say.
-"""
+"""How many, by cluster and reason."""
 
 
 class Omissions:
@@ -35,7 +33,7 @@ class Omissions:
         for view in views:
             self._follow(self._seen.setdefault(view.view.name, {}), view.services)
         counts = self._counts.copy()
-        apart = {omission for mirror in mirrors for omission in _of_mirror(mirror)}
+        apart = {omission for mirror in mirrors for omission in mirror.rejected()}
         counts.update(_label(omission) for omission in apart if omission not in self._uses)
         counts.update((refused.cluster, Reason.DUPLICATE_CLUSTER_ID.value) for refused, _ in duplicates(mirrors))
         return counts
@@ -76,12 +74,6 @@ def in_view(view: ZoneView) -> dict[str, int]:
 def of_cluster(cluster: str, omitted: Omitted) -> dict[str, int]:
     """Return what is left out of what one cluster says, by reason."""
     return {reason: count for (name, reason), count in sorted(omitted.items()) if name == cluster}
-
-
-def _of_mirror(mirror: Mirror) -> Iterator[Omission]:
-    yield from mirror.unattributed()
-    for key in mirror.keys():  # noqa: SIM118 - no dict
-        yield from mirror.rejected_of(key)
 
 
 def _label(omission: Omission) -> tuple[str, str]:

@@ -16,55 +16,13 @@ from typing import Protocol
 from mcsdns.admin.omitted import Omissions
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.config import Config
-from mcsdns.metrics import PROGRAMMING_BUCKETS_S, Histogram
+from mcsdns.metrics import PROGRAMMING_BUCKETS_S, Counters, Histogram
 from mcsdns.source.health import Health
 from mcsdns.zone.view import ZoneView
 
 MAX_SOURCE_CLUSTERS = 256
 """Source clusters that are observed apart: their ids come from objects, and a label must be bounded. The rest is `other`."""
 OTHER = "other"
-
-
-class Distribution(Protocol):
-    """A histogram: observations in each bucket, not cumulative, one more for what is above the last bound; and their sum."""
-
-    @property
-    def counts(self) -> Sequence[int]: ...  # noqa: D102
-    @property
-    def sum(self) -> float: ...  # noqa: D102
-
-
-class Counters(Protocol):
-    """What a plane has counted since it began; as `mcsdns.plane.counters.Counters`, which says what each is."""
-
-    @property
-    def requests(self) -> Mapping[tuple[str, str, str, str], int]: ...  # noqa: D102
-    @property
-    def responses(self) -> Mapping[tuple[str, str], int]: ...  # noqa: D102
-    @property
-    def truncated(self) -> Mapping[tuple[str, str], int]: ...  # noqa: D102
-    @property
-    def durations(self) -> Mapping[str, Distribution]: ...  # noqa: D102
-    @property
-    def request_sizes(self) -> Mapping[tuple[str, str], Distribution]: ...  # noqa: D102
-    @property
-    def response_sizes(self) -> Mapping[tuple[str, str], Distribution]: ...  # noqa: D102
-    @property
-    def drops(self) -> Mapping[str, int]: ...  # noqa: D102
-    @property
-    def malformed(self) -> Mapping[str, int]: ...  # noqa: D102
-    @property
-    def panics(self) -> int: ...  # noqa: D102
-    @property
-    def tcp_open(self) -> int: ...  # noqa: D102
-    @property
-    def tcp_refused(self) -> Mapping[str, int]: ...  # noqa: D102
-    @property
-    def tcp_closed(self) -> Mapping[str, int]: ...  # noqa: D102
-    @property
-    def cache_hits(self) -> int: ...  # noqa: D102
-    @property
-    def cache_misses(self) -> int: ...  # noqa: D102
 
 
 class Plane(Protocol):

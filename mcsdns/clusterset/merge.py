@@ -102,6 +102,7 @@ def merge(key: ServiceKey, mirrors: Sequence[Mirror], view: View) -> Service | N
                 objects.append(mirror.ref(Resource.SERVICE_EXPORTS, *key, f"exports the service from {cluster_id}"))
     return Service(
         key,
+        source.cluster,
         imported.type,
         imported.ips,
         imported.ports,

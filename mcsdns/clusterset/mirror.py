@@ -130,11 +130,11 @@ class Mirror:
             if isinstance(value, Rejected):
                 yield Omission(value.reason, self.cluster, self._text(resource, object_key), value.detail)
 
-    def unattributed(self) -> Iterator[Omission]:
-        """Give the objects of which nothing counts and of which not even the service is known."""
+    def rejected(self) -> Iterator[Omission]:
+        """Give every object of which nothing counts."""
         for resource, held in self._held.items():
             for object_key, value in held.values.items():
-                if isinstance(value, Rejected) and value.key is None:
+                if isinstance(value, Rejected):
                     yield Omission(value.reason, self.cluster, self._text(resource, object_key), value.detail)
 
     def ref(self, resource: Resource, namespace: str, name: str, note: str) -> ObjectRef:

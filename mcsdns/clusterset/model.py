@@ -210,6 +210,7 @@ class Service(Struct, frozen=True, gc=False):
 
     Args:
         key: Namespace and name.
+        cluster: The configured name of the watched cluster whose import counts.
         type: ClusterSetIP or Headless.
         ips: Addresses of a ClusterSetIP service, sorted.
         ports: Ports of a ClusterSetIP service, sorted.
@@ -219,6 +220,7 @@ class Service(Struct, frozen=True, gc=False):
     """
 
     key: ServiceKey
+    cluster: str
     type: ServiceType
     ips: tuple[bytes, ...]
     ports: tuple[Port, ...]

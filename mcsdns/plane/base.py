@@ -14,6 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from mcsdns.config import Limits
+from mcsdns.metrics import Counters
 from mcsdns.zone.rrset import Update
 
 __all__ = ["Limits", "Listener", "Plane"]
@@ -43,6 +44,9 @@ class Plane(Protocol):
 
     def publish(self, update: Update) -> None:
         """Take over an update at once: the next answer of that view comes from it."""
+
+    def counters(self) -> Counters:
+        """Return what was counted since the plane was made: one consistent set."""
 
     async def start(self, listeners: Sequence[Listener]) -> Sequence[Listener]:
         """

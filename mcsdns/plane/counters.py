@@ -3,7 +3,7 @@ What a plane counts, without locks and almost without work for a query.
 
 Rules:
 1. A query adds to one `Tally` that its rendered reply already holds; labels are worked out once for each reply that is rendered.
-2. `Counters` is what a scrape reads: plain numbers by label, made when it is asked for.
+2. What a scrape reads (`mcsdns.metrics.Counters`) is made when it is asked for.
 3. Labels are bounded: types from a fixed list, reasons and faults from enumerations; never a name or an address.
 
 Source: the names and buckets of CoreDNS's `prometheus` plugin, which people already graph.
@@ -19,17 +19,13 @@ from enum import StrEnum
 import dnslib
 from msgspec import Struct, field
 
+from mcsdns.metrics import DURATION_BUCKETS_S, SIZE_BUCKETS, Counters, Distribution
 from mcsdns.wire.codes import Rcode
 
 _TYPES = "A AAAA ANY AXFR CNAME DNSKEY DS HTTPS IXFR MX NS NSEC NSEC3 PTR RRSIG SOA SRV SVCB TXT"  # as CoreDNS 1.15
 TYPE_LABELS: Mapping[int, str] = {getattr(dnslib.QTYPE, mnemonic): mnemonic for mnemonic in _TYPES.split()}
 """The types that have a label of their own."""
 OTHER_TYPE = "other"
-
-DURATION_BOUNDS_S = tuple(0.00025 * 2**power for power in range(16))
-"""Upper bounds of the buckets for the time that an answer takes, seconds: 0.25 ms, doubling."""
-SIZE_BOUNDS = (0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16_000, 32_000, 48_000, 64_000)
-"""Upper bounds of the buckets for the sizes of messages, octets."""
 
 
 class Drop(StrEnum):
@@ -69,7 +65,7 @@ class Tally(Struct, gc=False):
     Args:
         type: From `TYPE_LABELS`, or `other`.
         rcode: The response code.
-        request_bucket: Index in `SIZE_BOUNDS`; one more for what is above the last.
+        request_bucket: Index in `SIZE_BUCKETS`; one more for what is above the last.
         response_bucket: Likewise.
         is_truncated: TC.
         queries: How many.
@@ -96,7 +92,7 @@ class Ledger(Struct, gc=False):
         proto: `udp` or `tcp`.
         family: `1` for IPv4, `2` for IPv6 (IANA, address family numbers).
         tallies: By everything that tells two of them apart.
-        durations: Queries by bucket of `DURATION_BOUNDS_S`, the last for what is above.
+        durations: Queries by bucket of `DURATION_BUCKETS_S`, the last for what is above.
         duration_s: The sum, in seconds, from when a query was read to when its response was handed to the system.
         cache_misses: Queries for which there was no rendered reply that is still right.
     """
@@ -105,7 +101,7 @@ class Ledger(Struct, gc=False):
     proto: str
     family: str
     tallies: dict[tuple[str, int, int, int, bool], Tally] = field(default_factory=dict)
-    durations: list[int] = field(default_factory=lambda: [0] * (len(DURATION_BOUNDS_S) + 1))
+    durations: list[int] = field(default_factory=lambda: [0] * (len(DURATION_BUCKETS_S) + 1))
     duration_s: float = 0.0
     cache_misses: int = 0
 
@@ -114,8 +110,8 @@ class Ledger(Struct, gc=False):
         key = (
             TYPE_LABELS.get(qtype, OTHER_TYPE) if qtype is not None else OTHER_TYPE,
             rcode,
-            bisect_left(SIZE_BOUNDS, request),
-            bisect_left(SIZE_BOUNDS, response),
+            bisect_left(SIZE_BUCKETS, request),
+            bisect_left(SIZE_BUCKETS, response),
             is_truncated,
         )
         found = self.tallies.get(key)
@@ -125,7 +121,7 @@ class Ledger(Struct, gc=False):
 
     def took(self, seconds: float) -> None:
         """Count one answer in the bucket of its duration. The sum is the caller's to keep: it knows it without adding up."""
-        self.durations[bisect_left(DURATION_BOUNDS_S, seconds)] += 1
+        self.durations[bisect_left(DURATION_BUCKETS_S, seconds)] += 1
 
 
 class Totals(Struct, gc=False):
@@ -137,56 +133,6 @@ class Totals(Struct, gc=False):
     tcp_open: int = 0
     tcp_refused: Counter[str] = field(default_factory=Counter)
     tcp_closed: Counter[str] = field(default_factory=Counter)
-
-
-class Histogram(Struct, frozen=True):
-    """
-    A histogram.
-
-    Args:
-        counts: Observations in each bucket (not cumulative); one more for what is above the last bound.
-        sum: Of all observations, in their unit.
-    """
-
-    counts: tuple[int, ...]
-    sum: float
-
-
-class Counters(Struct, frozen=True, kw_only=True):
-    """
-    What a plane has counted since it began.
-
-    Args:
-        requests: Answered queries by view, `udp` or `tcp`, family (`1` IPv4, `2` IPv6) and type.
-        responses: By view and rcode.
-        truncated: Responses with TC by view and proto.
-        durations: By view, in seconds, with `DURATION_BOUNDS_S`.
-        request_sizes: By view and proto, in octets, with `SIZE_BOUNDS`.
-        response_sizes: Likewise.
-        drops: Queries without a response, by `Drop`.
-        malformed: Queries that got FORMERR, by `wire.faults.Fault`.
-        panics: Answers that failed through an error of ours.
-        tcp_open: Connections that are open now.
-        tcp_refused: Connections that were not accepted, by `Refused`.
-        tcp_closed: Connections that we closed, by `Closed`.
-        cache_hits: Answers from a rendered reply.
-        cache_misses: Answers that had to be rendered.
-    """
-
-    requests: Mapping[tuple[str, str, str, str], int]
-    responses: Mapping[tuple[str, str], int]
-    truncated: Mapping[tuple[str, str], int]
-    durations: Mapping[str, Histogram]
-    request_sizes: Mapping[tuple[str, str], Histogram]
-    response_sizes: Mapping[tuple[str, str], Histogram]
-    drops: Mapping[str, int]
-    malformed: Mapping[str, int]
-    panics: int
-    tcp_open: int
-    tcp_refused: Mapping[str, int]
-    tcp_closed: Mapping[str, int]
-    cache_hits: int
-    cache_misses: int
 
 
 def summarize(ledgers: Iterable[Ledger], totals: Totals) -> Counters:
@@ -201,9 +147,9 @@ def summarize(ledgers: Iterable[Ledger], totals: Totals) -> Counters:
     for ledger in ledgers:
         where = ledger.view, ledger.proto
         misses += ledger.cache_misses
-        asked = request_sizes.setdefault(where, _Sum(len(SIZE_BOUNDS)))
-        sent = response_sizes.setdefault(where, _Sum(len(SIZE_BOUNDS)))
-        durations.setdefault(ledger.view, _Sum(len(DURATION_BOUNDS_S))).add(ledger.durations, ledger.duration_s)
+        asked = request_sizes.setdefault(where, _Sum(len(SIZE_BUCKETS)))
+        sent = response_sizes.setdefault(where, _Sum(len(SIZE_BUCKETS)))
+        durations.setdefault(ledger.view, _Sum(len(DURATION_BUCKETS_S))).add(ledger.durations, ledger.duration_s)
         for tally in ledger.tallies.values():
             requests[ledger.view, ledger.proto, ledger.family, tally.type] += tally.queries
             responses[ledger.view, Rcode(tally.rcode).name] += tally.queries
@@ -214,9 +160,9 @@ def summarize(ledgers: Iterable[Ledger], totals: Totals) -> Counters:
         requests=requests,
         responses=responses,
         truncated=truncated,
-        durations={view: total.histogram() for view, total in durations.items()},
-        request_sizes={where: total.histogram() for where, total in request_sizes.items()},
-        response_sizes={where: total.histogram() for where, total in response_sizes.items()},
+        durations={view: total.distribution() for view, total in durations.items()},
+        request_sizes={where: total.distribution() for where, total in request_sizes.items()},
+        response_sizes={where: total.distribution() for where, total in response_sizes.items()},
         drops=Counter(totals.drops),
         malformed=Counter(totals.malformed),
         panics=totals.panics,
@@ -241,5 +187,5 @@ class _Sum:
         self._counts[bucket] += count
         self._sum += total
 
-    def histogram(self) -> Histogram:
-        return Histogram(tuple(self._counts), self._sum)
+    def distribution(self) -> Distribution:
+        return Distribution(tuple(self._counts), self._sum)

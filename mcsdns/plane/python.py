@@ -11,10 +11,11 @@ import asyncio
 from collections.abc import Sequence
 
 from mcsdns.errors import PlaneError
+from mcsdns.metrics import Counters
 from mcsdns.plane.accept import Acceptor
 from mcsdns.plane.answers import Answers, Published
 from mcsdns.plane.base import Limits, Listener
-from mcsdns.plane.counters import Counters, Ledger, Totals, summarize
+from mcsdns.plane.counters import Ledger, Totals, summarize
 from mcsdns.plane.sockets import Bound, bind, is_wildcard
 from mcsdns.plane.tcp import Connections
 from mcsdns.plane.udp import UdpServer

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+from mcsdns.metrics import DURATION_BUCKETS_S
 from mcsdns.plane.answers import Answers
-from mcsdns.plane.counters import DURATION_BOUNDS_S, Drop, Totals
+from mcsdns.plane.counters import Drop, Totals
 from mcsdns.plane.sockets import AnyAddressSocket
 
 LARGEST_QUERY = 0xFFFF
@@ -75,7 +76,7 @@ class UdpServer:
             except OSError:
                 self._totals.drops[Drop.UNSENT] += 1
             now = perf_counter()
-            if now - then <= DURATION_BOUNDS_S[0]:
+            if now - then <= DURATION_BUCKETS_S[0]:
                 quick += 1
             else:
                 ledger.took(now - then)

@@ -116,6 +116,7 @@ class Health:
         stream.errors[code] = stream.errors.get(code, 0) + 1
         stream.problem = problem
         self._settle(f"{resource}: {problem}")
+        self.cause = f"{resource}: {problem}"
 
     def faults(self, problems: Mapping[str, str]) -> None:
         """

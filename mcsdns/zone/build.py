@@ -85,6 +85,7 @@ class _Draft:
         self.owner = owner
         self._ttl = ttl
         self._omissions = list(service.omissions)
+        self._cluster = service.cluster
         self._object = f"ServiceImport {service.key.namespace}/{service.key.name}"
         self._nodes: dict[bytes, dict[int, dict[bytes, None]]] = {}
 
@@ -123,7 +124,7 @@ class _Draft:
 
     def omit(self, reason: Reason, detail: str) -> None:
         """Name something that could not be made."""
-        self._omissions.append(Omission(reason, "", self._object, detail))
+        self._omissions.append(Omission(reason, self._cluster, self._object, detail))
 
     def records(self) -> ServiceRecords:
         """Return what was collected."""

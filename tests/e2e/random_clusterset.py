@@ -40,9 +40,9 @@ def clusterset(seed: int) -> dict[str, list[str]]:
     members: dict[str, list[str]] = {name: [cluster_property(IDS[name])] for name in CLUSTERS}
     pairs = [(namespace, name) for namespace in NAMESPACES for name in SERVICES]
     for namespace, name in rng.sample(pairs, 12):
-        for cluster, documents in members.items():
+        for cluster in CLUSTERS:
             if rng.random() < 0.7:
-                documents += _service(rng, namespace, name, cluster)
+                members[cluster].extend(_service(rng, namespace, name, cluster))
     return members
 
 
@@ -64,9 +64,8 @@ def _service(rng: Random, namespace: str, name: str, cluster: str) -> list[str]:
     ]
     if rng.random() < 0.5:
         made.append(service_export(name, namespace=namespace))
-    for number in range(rng.randint(0, 3)):
-        made.append(_slice(rng, namespace, name, f"{name[:40]}-{cluster}-{number}"))
-    return made
+    slices = [f"{name[:40]}-{cluster}-{number}" for number in range(rng.randint(0, 3))]
+    return [*made, *(_slice(rng, namespace, name, its_name) for its_name in slices)]
 
 
 def _slice(rng: Random, namespace: str, service: str, name: str) -> str:

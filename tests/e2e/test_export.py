@@ -139,9 +139,9 @@ def _questions(master: Path) -> list[Question]:
 
 def _near(name: dns.name.Name) -> Iterator[dns.name.Name]:
     """Give names that differ from one in a label or a level."""
-    for label in ("nosuch", "_nosuch", "_tcp", "*", "east"):
+    for below in ("nosuch", "_nosuch", "_tcp", "*", "east"):
         with contextlib.suppress(dns.name.NameTooLong):
-            yield dns.name.from_text(label, name)
+            yield dns.name.from_text(below, name)
     if name != APEX:
         first = name.labels[0]
         parent = name.parent()
@@ -167,9 +167,8 @@ def _with_parents(master: Path) -> set[dns.name.Name]:
     """Give every name of the zone, with those between it and the apex."""
     names: set[dns.name.Name] = set()
     for owner in dns.zone.from_file(str(master), APEX, relativize=False).nodes:
-        while owner.is_subdomain(APEX):
-            names.add(owner)
-            owner = owner.parent()
+        depth = len(owner.labels)
+        names |= {owner.split(size)[1] for size in range(len(APEX.labels), depth + 1)}
     return names
 
 

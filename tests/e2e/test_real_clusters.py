@@ -19,15 +19,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import yaml
 
 from tests import manifests
 from tests.e2e.conftest import Serve
-from tests.e2e.folders import member
 from tests.e2e.real import USER, Audited, v1alpha1_crds
-from tests.e2e.relay import Relay
 from tests.e2e.server import NODATA, NOT_READY, NXDOMAIN, Server, always, eventually, found, run
-from tests.servers.run import CoreDns, Server as Process, binary, wait_until
+from tests.servers.run import CoreDns, binary
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("clusters")]
 

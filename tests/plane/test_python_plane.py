@@ -9,9 +9,10 @@ from contextlib import ExitStack
 import pytest
 import structlog.testing
 
+from mcsdns.metrics import DURATION_BUCKETS_S, SIZE_BUCKETS
 from mcsdns.plane import accept, answers
 from mcsdns.plane.answers import Answers, Published
-from mcsdns.plane.counters import DURATION_BOUNDS_S, SIZE_BOUNDS, TYPE_LABELS, Ledger, Totals
+from mcsdns.plane.counters import TYPE_LABELS, Ledger, Totals
 from mcsdns.plane.stream import MALFORMED_LIMIT, WRITE_SIZE, Stream
 from mcsdns.wire.answer import answer
 from mcsdns.wire.edns import Transport
@@ -166,8 +167,8 @@ def test_labels_and_buckets_are_corednss() -> None:
     expected = "A AAAA ANY AXFR CNAME DNSKEY DS HTTPS IXFR MX NS NSEC NSEC3 PTR RRSIG SOA SRV SVCB TXT"
     assert " ".join(sorted(TYPE_LABELS.values())) == expected
     assert TYPE_LABELS[255] == "ANY"
-    assert (len(DURATION_BOUNDS_S), DURATION_BOUNDS_S[0], DURATION_BOUNDS_S[-1]) == (16, 0.00025, 8.192)
-    assert SIZE_BOUNDS == (0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, 48000, 64000)
+    assert (len(DURATION_BUCKETS_S), DURATION_BUCKETS_S[0], DURATION_BUCKETS_S[-1]) == (16, 0.00025, 8.192)
+    assert SIZE_BUCKETS == (0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, 48000, 64000)
 
 
 def test_without_descriptors_accepting_rests(monkeypatch: pytest.MonkeyPatch) -> None:

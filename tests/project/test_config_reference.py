@@ -115,10 +115,11 @@ def _written(struct: type[msgspec.Struct]) -> list[dict[str, Any]]:
     """Give the places of the file that a struct stands for."""
     content = yaml.safe_load(TEXT)
     clusters = content["clusters"]
-    return {
+    places: dict[type[msgspec.Struct], list[dict[str, Any]]] = {
         Config: [content | {"listen": [one | {"view": None} for one in content["listen"]]}],
         Listen: content["listen"],
         Limits: [content["limits"]],
         Cluster: clusters,
         Kubeconfig: [cluster["kubeconfig"] for cluster in clusters if "kubeconfig" in cluster],
-    }[struct]
+    }
+    return places[struct]

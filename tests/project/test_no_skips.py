@@ -71,7 +71,7 @@ def test_a_skip_is_a_failure_in_ci(tmp_path: Path, is_ci: bool, outcomes: dict[s
 
 
 def test_nothing_skips_a_module_by_import() -> None:
-    """A module that is skipped when it is collected is out of the hook's sight: `importorskip` and `allow_module_level` are not used."""
+    """What is skipped when it is collected is out of the hook's sight: `importorskip`, `allow_module_level` are not used."""
     found = [
         str(path.relative_to(ROOT))
         for path in sorted((ROOT / "tests").rglob("*.py"))

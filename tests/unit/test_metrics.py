@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from mcsdns.metrics import BY_NAME, DURATION_BUCKETS_S, METRICS, SIZE_BUCKETS, Histogram, Kind, Metric
-from mcsdns.plane import counters
+from mcsdns.metrics import BY_NAME, METRICS, Histogram, Kind, Metric
 
 
 def test_every_name_is_declared_once() -> None:
@@ -26,12 +25,6 @@ def test_names_and_labels_follow_the_conventions_of_prometheus(metric: Metric) -
     assert list(metric.buckets) == sorted(set(metric.buckets))
     assert metric.help
     assert not metric.help.endswith(".")
-
-
-def test_the_planes_count_into_the_buckets_of_the_table() -> None:
-    """A plane counts by bucket, and the table names their bounds."""
-    assert counters.DURATION_BOUNDS_S == DURATION_BUCKETS_S
-    assert counters.SIZE_BOUNDS == SIZE_BUCKETS
 
 
 @pytest.mark.parametrize(("value", "bucket"), [(0.0, 0), (1.0, 0), (1.1, 1), (2.0, 1), (3.0, 2)])

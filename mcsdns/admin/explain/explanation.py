@@ -95,14 +95,17 @@ def explain(
     """
     scene = Scene(read(name, rr_type), view, mirrors, options, complete=complete, serial=serial, imported=imported)
     lookup = scene.look_up()
-    finding = _finding(scene, lookup)
+    return _explanation(scene, lookup, _finding(scene, lookup))
+
+
+def _explanation(scene: Scene, lookup: Lookup, finding: Finding) -> Explanation:
     objects = finding.objects
     if objects is None:
         objects = scene.service.objects if scene.service is not None else ()
     return Explanation(
         name=scene.name,
         type=type_text(scene.question.type),
-        view=view.name,
+        view=scene.view.name,
         outcome=lookup.outcome,
         cause=finding.cause,
         rule=finding.rule.value,

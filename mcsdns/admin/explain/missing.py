@@ -8,6 +8,7 @@ Why a service, or a whole namespace, is not in the view: the first cause that ap
 | ServiceImports in other clusters alone                     | which; this one does not import it                     |
 | ServiceExports alone                                       | no controller has created the ServiceImport            |
 | EndpointSlices alone                                       | nobody exports the service                             |
+| something, in a cluster whose id another one has           | which; nothing that it says counts                     |
 | nothing                                                    | no such service, or no such namespace                  |
 """
 
@@ -20,7 +21,7 @@ from mcsdns.admin.explain.outside import exists
 from mcsdns.admin.explain.rules import Rule
 from mcsdns.admin.explain.scene import Finding, Scene
 from mcsdns.clusterset.mirror import Mirror
-from mcsdns.clusterset.model import ObjectRef, ServiceKey
+from mcsdns.clusterset.model import ObjectRef, Reason, ServiceKey
 from mcsdns.source.events import Resource
 
 MAX_WALKED = 20_000
@@ -32,7 +33,7 @@ def service(scene: Scene, key: ServiceKey) -> Finding:
     finding = _view_counts_not(scene)
     if finding is not None:
         return finding
-    for reason in (_rejected, _elsewhere, _exported, _sliced):
+    for reason in (_rejected, _elsewhere, _exported, _sliced, _refused):
         finding = reason(scene, key)
         if finding is not None:
             return finding
@@ -42,7 +43,7 @@ def service(scene: Scene, key: ServiceKey) -> Finding:
         return _no_namespace(scene, key.namespace, namespaces, _places(scene, keys, key))
     if "*" in (key.name, *scene.below):
         return Finding(f"{scene.name} holds a *, which matches nothing else", Rule.NO_WILDCARD, objects=())
-    cause = f"no cluster holds a ServiceImport, a ServiceExport or an EndpointSlice of {_text(key)}"
+    cause = f"{_nobody(scene)} holds a ServiceImport, a ServiceExport or an EndpointSlice of {_text(key)}"
     return Finding(cause, Rule.NOT_IMPORTED, tuple(_places(scene, keys, key)), objects=())
 
 
@@ -126,7 +127,7 @@ def _exported(scene: Scene, key: ServiceKey) -> Finding | None:
     if not exporters:
         return None
     names = listed(mirror.cluster for mirror in exporters)
-    cause = f"{_text(key)} is exported by {names}, but no cluster holds its ServiceImport: no controller has created it"
+    cause = f"{_text(key)} is exported by {names}, but {_nobody(scene)} holds its ServiceImport: no controller has created it"
     hints = ["look at the conditions of the ServiceExport and the log of the clusterset's MCS controller"]
     for mirror in exporters:
         export = mirror.export_of(key)
@@ -148,10 +149,23 @@ def _sliced(scene: Scene, key: ServiceKey) -> Finding | None:
     names = listed(ref.cluster for ref in objects)
     is_imported = any(s.is_imported for m in scene.heard for s in m.slices_of(key).values())
     if is_imported:
-        cause = f"{names} holds imported EndpointSlices of {_text(key)}, but no cluster holds its ServiceImport"
+        cause = f"{names} holds imported EndpointSlices of {_text(key)}, but {_nobody(scene)} holds its ServiceImport"
         return Finding(cause, Rule.NOT_IMPORTED, objects=objects)
-    cause = f"{_text(key)} is a Service in {names}, but it is not exported: no cluster holds a ServiceExport of it"
+    cause = (
+        f"{_text(key)} is a Service in {names}, but it is not exported: {_nobody(scene)} holds a ServiceExport of it"
+    )
     return Finding(cause, Rule.NOT_IMPORTED, (f"create a ServiceExport {_text(key)} in {names}",), objects)
+
+
+def _refused(scene: Scene, key: ServiceKey) -> Finding | None:
+    # Of what a refused cluster says about the service there is an omission; the scene has made it.
+    names = [one.cluster for one in scene.omissions() if one.reason is Reason.DUPLICATE_CLUSTER_ID]
+    if not names:
+        return None
+    cause = (
+        f"only {listed(names)} says anything of {_text(key)}, and does not count: another cluster has its cluster id"
+    )
+    return Finding(cause, Rule.NOT_IMPORTED, objects=())
 
 
 def _places(scene: Scene, keys: Collection[ServiceKey], key: ServiceKey) -> Iterator[str]:
@@ -175,6 +189,10 @@ def _places(scene: Scene, keys: Collection[ServiceKey], key: ServiceKey) -> Iter
 
 def _of_view(scene: Scene) -> Iterator[Mirror]:
     return (mirror for mirror in scene.heard if scene.view.cluster in (None, mirror.cluster))
+
+
+def _nobody(scene: Scene) -> str:
+    return "no cluster" if all(mirror.is_heard for mirror in scene.mirrors) else "no cluster that has been heard"
 
 
 def _exports(scene: Scene, key: ServiceKey) -> Iterator[ObjectRef]:

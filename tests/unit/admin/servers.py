@@ -8,8 +8,9 @@ from pathlib import Path
 from mcsdns.admin.state import ServerState
 from mcsdns.clusterset.model import View
 from mcsdns.config import parse
+from mcsdns.metrics import Counters
 from mcsdns.plane.base import Listener
-from mcsdns.plane.counters import Counters, Ledger, Totals, summarize
+from mcsdns.plane.counters import Ledger, Totals, summarize
 from mcsdns.source.events import Resource
 from mcsdns.source.health import Health
 from mcsdns.zone.view import ZoneView

@@ -21,7 +21,15 @@ from mcsdns.clusterset.model import (
     is_cluster_id,
     is_label,
 )
-from mcsdns.source.objects import ClusterProperty, EndpointSlice, Malformed, Metadata, ServiceExport, ServiceImport, convert
+from mcsdns.source.objects import (
+    ClusterProperty,
+    EndpointSlice,
+    Malformed,
+    Metadata,
+    ServiceExport,
+    ServiceImport,
+    convert,
+)
 
 IMPORTED = {
     "multicluster.kubernetes.io/service-name": "db",

@@ -142,7 +142,7 @@ def test_the_cluster_id_makes_everything_dirty(mirror: Mirror) -> None:
     assert feed(mirror, *applies(cluster_property("a.us"))) == {WEB, DB}
     assert feed(mirror, *applies(cluster_property("Not an id"))) == {WEB, DB}
     assert (mirror.cluster_id, mirror.property_id) == ("a", None)
-    assert [omission.reason for omission in mirror.unattributed()] == [Reason.BAD_CLUSTER_ID]
+    assert [omission.reason for omission in mirror.rejected()] == [Reason.BAD_CLUSTER_ID]
     feed(mirror, *applies(cluster_property("a.eu")))
     assert feed(mirror, Delete("a", Resource.CLUSTER_PROPERTIES, "", PROPERTY)) == {WEB, DB}
     assert mirror.cluster_id == "a"

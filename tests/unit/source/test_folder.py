@@ -351,7 +351,7 @@ class Followed:
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so."""
         async with asyncio.timeout(10):
-            while not is_so():  # noqa: ASYNC110 - what is waited for is in files
+            while not is_so():
                 await asyncio.sleep(0.001)
 
     def names(self) -> list[str]:

@@ -120,6 +120,25 @@ def test_the_views_cluster_id_is_taken() -> None:
     assert ask(mirrors, view=None).outcome == "NOERROR"
 
 
+def test_only_a_cluster_that_does_not_count_has_it() -> None:
+    """It is not said that no cluster holds the service, where one does and is refused."""
+    mirrors = clusterset(
+        {
+            "west": together(NOTHING, cluster_property("c1")),
+            "east": together(service_export("web"), cluster_property("c1")),
+        }
+    )
+    found = ask(mirrors)
+    assert found.cause == "only east says anything of test/web, and does not count: another cluster has its cluster id"
+    assert [(one.reason, one.cluster) for one in found.omissions] == [("duplicate-cluster-id", "east")]
+
+
+def test_nothing_is_said_of_clusters_that_are_not_heard() -> None:
+    """An optional cluster that is left out may hold the service all the same."""
+    found = ask(clusterset({"west": NOTHING, "east": None}))
+    assert found.cause.startswith("no cluster that has been heard holds a ServiceImport")
+
+
 @pytest.mark.parametrize("name", [WEB, "test.svc.clusterset.local", "foo.clusterset.local"])
 def test_a_cluster_that_is_not_heard_comes_first(name: str) -> None:
     """In the zone, not found, and not every cluster heard: SERVFAIL, which names the clusters; what is known is a hint."""
