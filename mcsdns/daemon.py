@@ -3,8 +3,8 @@ The server: how its parts are wired, in what order they start and stop, and what
 
 Start: the views are published empty, the sockets are bound, the admin address is served, and then the clusters are listed. So
 every query has an answer from the first moment on: SERVFAIL until a cluster has been heard (design.md §6).
-Stop, at SIGTERM or SIGINT: not ready at once, queries answered for `lameduck_s`, then everything is closed. A second signal
-skips the wait.
+Stop, at SIGTERM: not ready at once, queries answered for `lameduck_s`, then everything is closed. SIGINT or a second signal skips
+the wait.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ class Daemon:
         return False, f"not heard yet: {', '.join(unheard)}"
 
     def _on_signal(self, name: str) -> None:
-        if self._stop.is_set():
+        # A person at a terminal (SIGINT) is no load balancer that has to learn of it first.
+        if self._stop.is_set() or name == "SIGINT":
             self._stop_now.set()
         self._log.info("stopping", signal=name, lameduck_s=self._config.lameduck_s)
         self._stop.set()

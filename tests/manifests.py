@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 NAMESPACE = "test"
@@ -123,3 +124,11 @@ def endpoint(text: str) -> dict[str, Any]:
     hostname, _, addresses = text.rpartition("=")
     made: dict[str, Any] = {"addresses": addresses.split("+"), "conditions": {"ready": not not_ready}}
     return made | ({"hostname": hostname} if hostname else {})
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file by another of the same name, as editors and kubelets do: a new inode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    new.rename(path)

@@ -55,14 +55,18 @@ def _pool(size: int, first: list[Any], make: Callable[[random.Random], Any]) -> 
 
 
 def _ports(source: random.Random) -> Any:
-    return source.choice([None, []]) if source.random() < 0.2 else [
-        {
-            "name": source.choice(["http", "http", "HTTP", "pg", "", None, "not a label", "p" * 63]),
-            "port": source.choice([80, 80, 80, 443, 1, 65535, 0, 70000, None, "http"]),
-            "protocol": source.choice(["TCP", "TCP", "udp", None, "HTTP"]),
-        }
-        for _ in range(source.randint(1, 3))
-    ]
+    return (
+        source.choice([None, []])
+        if source.random() < 0.2
+        else [
+            {
+                "name": source.choice(["http", "http", "HTTP", "pg", "", None, "not a label", "p" * 63]),
+                "port": source.choice([80, 80, 80, 443, 1, 65535, 0, 70000, None, "http"]),
+                "protocol": source.choice(["TCP", "TCP", "udp", None, "HTTP"]),
+            }
+            for _ in range(source.randint(1, 3))
+        ]
+    )
 
 
 def _endpoint(source: random.Random) -> Any:
@@ -70,18 +74,25 @@ def _endpoint(source: random.Random) -> Any:
     return {
         "addresses": source.sample(addresses, source.randint(1, 4)),
         "hostname": source.choice([None, None, "h1", "h1", "H1", "c1", "a", "10-0-0-1", "no_label", "", "h" * 63]),
-        "conditions": source.choice([None, None, {}, {"ready": True}, {"ready": True}, {"ready": False}, {"ready": None}]),
+        "conditions": source.choice(
+            [None, None, {}, {"ready": True}, {"ready": True}, {"ready": False}, {"ready": None}]
+        ),
     }
 
 
 def _service_import(source: random.Random) -> Any:
     ips = ["10.42.0.1", "10.42.0.2", "2001:db8::42", "pending", "10.42.0.1", None]
     spec = {
-        "type": source.choice(["ClusterSetIP", "ClusterSetIP", "Headless", "Headless", "Headless", None, "ExternalName"]),
+        "type": source.choice(
+            ["ClusterSetIP", "ClusterSetIP", "Headless", "Headless", "Headless", None, "ExternalName"]
+        ),
         "ips": source.sample(ips, source.randint(0, 3)),
         "ports": _ports(source),
     }
-    return {"spec": spec, "status": {"clusters": [{"cluster": name} for name in source.sample(IDS, source.randint(0, 3))]}}
+    return {
+        "spec": spec,
+        "status": {"clusters": [{"cluster": name} for name in source.sample(IDS, source.randint(0, 3))]},
+    }
 
 
 def _service_export(source: random.Random) -> Any:
@@ -111,11 +122,15 @@ def _labels() -> list[dict[str, str]]:
 _HTTP = [{"name": "http", "port": 80, "protocol": "TCP"}]
 _POOLS: dict[Resource, list[Any]] = {
     Resource.SERVICE_IMPORTS: _pool(
-        40, [{"spec": {"type": "Headless"}}, {"spec": {"type": "ClusterSetIP", "ips": ["10.42.0.1"], "ports": _HTTP}}], _service_import
+        40,
+        [{"spec": {"type": "Headless"}}, {"spec": {"type": "ClusterSetIP", "ips": ["10.42.0.1"], "ports": _HTTP}}],
+        _service_import,
     ),
     Resource.SERVICE_EXPORTS: _pool(8, [{}, {}, {}], _service_export),
     Resource.ENDPOINT_SLICES: _pool(
-        80, [{"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "hostname": "h1"}], "ports": _HTTP}], _endpoint_slice
+        80,
+        [{"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "hostname": "h1"}], "ports": _HTTP}],
+        _endpoint_slice,
     ),
     Resource.CLUSTER_PROPERTIES: [{"spec": {"value": value}} for value in (*IDS, "Not.An.Id")],
 }
@@ -152,11 +167,11 @@ def lists(draw: st.DrawFn, cluster: str, resource: Resource) -> list[Event]:
     """Draw a list of a resource, perhaps after one that broke off."""
     found = draw(st.lists(objects(resource), max_size=_MOST[resource]))
     events: list[Event] = []
-    if draw(st.integers(0, 7)) == 0:
+    if draw(st.integers(0, 7)) == 7:
         events = [Init(cluster, resource), *(InitApply(cluster, resource, obj) for obj in found[:2])]
         found = draw(st.lists(objects(resource), max_size=3))
     applies = [InitApply(cluster, resource, obj) for obj in found]
-    whole = draw(st.integers(0, 7)) != 0
+    whole = draw(st.integers(0, 7)) < 7
     return [*events, Init(cluster, resource), *applies, InitDone(cluster, resource, whole)]
 
 
@@ -180,14 +195,14 @@ def histories(draw: st.DrawFn, *, steps: int = 12) -> list[list[Event]]:
     """
     pairs = [(cluster, resource) for cluster in CLUSTERS for resource in Resource]
     first = draw(st.permutations(pairs))
-    missing = draw(st.integers(0, 3)) == 0
+    missing = draw(st.integers(0, 3)) == 3
     listed = first[:-1] if missing else first
     history = [draw(lists(*pair)) for pair in listed]
     kinds = st.sampled_from([*Resource, Resource.ENDPOINT_SLICES, Resource.SERVICE_IMPORTS])
     for _ in range(draw(st.integers(0, steps))):
         pair = (draw(st.sampled_from(CLUSTERS)), draw(kinds))
         if pair in listed:
-            relist = draw(st.integers(0, 3)) == 0
+            relist = draw(st.integers(0, 3)) == 3
             history.append(draw(lists(*pair) if relist else changes(*pair)))
     return history
 

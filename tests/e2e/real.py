@@ -20,17 +20,20 @@ from tests.servers.run import Api, Cluster, crd_manifests
 ROLE_FILE: Final = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
 ROLE: Final = "mcsdns-reader"
 USER: Final = "mcsdns"
+CHECKER: Final = "mcsdns-check"
+"""Who runs `mcsdns check`: as an operator would, with the same role and under a name of its own."""
 
 _POLICY: Final = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
-    "rules": [{"level": "Metadata", "users": [USER]}, {"level": "None"}],
+    "rules": [{"level": "Metadata", "users": [USER, CHECKER]}, {"level": "None"}],
 }
 
 
 class Asked(NamedTuple):
     """One request of mcsdns, as the API server's audit log has it."""
 
+    user: str
     verb: str
     resource: str
     """`<group>/<resource>`, or the path of what is none."""
@@ -57,6 +60,7 @@ class Audited:
         self.name = name
         self.cluster = Cluster(name, folder, crds, flags)
         self.cluster.add_token(USER)
+        self.cluster.add_token(CHECKER)
         self.cluster.add_token("stranger")
 
     def start(self) -> None:
@@ -121,7 +125,8 @@ class Audited:
                 f"{about.get('apiGroup', '')}/{about['resource']}" if about else event["requestURI"].partition("?")[0]
             )
             allowed = event["annotations"].get("authorization.k8s.io/decision") == "allow"
-            yield Asked(event["verb"], resource, event["responseStatus"]["code"], allowed)
+            user = event["user"]["username"]
+            yield Asked(user, event["verb"], resource, event["responseStatus"]["code"], allowed)
 
 
 def v1alpha1_crds(folder: Path) -> list[Path]:
@@ -145,5 +150,7 @@ def _binding() -> dict[str, Any]:
         "kind": "ClusterRoleBinding",
         "metadata": {"name": "mcsdns-test"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
+        "subjects": [
+            {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user} for user in (USER, CHECKER)
+        ],
     }

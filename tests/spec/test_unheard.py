@@ -145,3 +145,11 @@ def test_a_cluster_that_is_heard_while_another_is_built_brings_no_false_nxdomain
         found = zone.find(from_text("late.test.svc.clusterset.local")) is not None
         assert found or not zone.complete, "a false NXDOMAIN"
     check(Case("late.test", "A", NOERROR, "10.42.0.2"), zone)
+
+
+def test_a_view_whose_own_cluster_is_refused_keeps_its_negatives_back() -> None:
+    """A cluster that is refused for its id imports nothing: in its view everything would be NXDOMAIN, so it is SERVFAIL."""
+    mirrors = clusterset({"a": A, "b": service_import("own", ips=["10.42.0.2"])}, {"a": "same", "b": "same"})
+    check(Case("nosuch.test", "A", NXDOMAIN), zone_of(mirrors, "a"))
+    check(Case("own.test", "A", SERVFAIL), zone_of(mirrors, "b"))
+    check(Case("own.test", "A", NXDOMAIN, note="refused, and said loudly"), zone_of(mirrors))

@@ -18,8 +18,6 @@ from mcsdns.clusterset.model import (
     ServiceKey,
     ServiceType,
     Slice,
-    is_cluster_id,
-    is_label,
 )
 from mcsdns.source.objects import (
     ClusterProperty,
@@ -80,7 +78,11 @@ def test_equal_facts_make_equal_values() -> None:
     """Order, spelling and repetition do not count, nor does the resource version."""
     one = {"spec": {"type": "Headless", "ips": ["2001:db8::1", "10.0.0.1"], "ports": [{"port": 1}, {"port": 2}]}}
     two = {
-        "spec": {"type": "Headless", "ips": ["10.0.0.1", "2001:DB8:0::1"], "ports": [{"port": 2}, {"port": 1}, {"port": 2}]}
+        "spec": {
+            "type": "Headless",
+            "ips": ["10.0.0.1", "2001:DB8:0::1"],
+            "ports": [{"port": 2}, {"port": 1}, {"port": 2}],
+        }
     }
     assert take(ServiceImport, one, resourceVersion="1") == take(ServiceImport, two, resourceVersion="2")
 
@@ -101,7 +103,9 @@ def test_a_namespace_that_is_no_label_is_rejected() -> None:
     assert value.reason is Reason.BAD_NAME
 
 
-@pytest.mark.parametrize("spec", [None, {}, {"type": None}, {"type": ""}, {"type": "ExternalName"}, {"type": "headless"}])
+@pytest.mark.parametrize(
+    "spec", [None, {}, {"type": None}, {"type": ""}, {"type": "ExternalName"}, {"type": "headless"}]
+)
 def test_a_type_that_is_none_is_rejected(spec: Any) -> None:
     """`spec.type` is ClusterSetIP or Headless, in this spelling."""
     value = take(ServiceImport, {"spec": spec})
@@ -155,7 +159,9 @@ def test_a_slice_of_no_service_does_not_concern_the_zone(labels: dict[str, str])
     assert take_slice(labels) is None
 
 
-@pytest.mark.parametrize("labels", [{"multicluster.kubernetes.io/service-name": ""}, {"kubernetes.io/service-name": "A.b"}])
+@pytest.mark.parametrize(
+    "labels", [{"multicluster.kubernetes.io/service-name": ""}, {"kubernetes.io/service-name": "A.b"}]
+)
 def test_a_slice_of_a_service_that_cannot_be_is_rejected(labels: dict[str, str]) -> None:
     """A service label that is no label is rejected."""
     value = take_slice(labels)
@@ -279,29 +285,3 @@ def test_when_it_changed(text: str, at: float | None) -> None:
 def test_no_annotation_no_time() -> None:
     """Without the annotation there is no time."""
     assert changed_at(Malformed(Metadata("x"), "")) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "label", "cluster_id"),
-    [
-        ("a", True, True),
-        ("0", True, True),
-        ("a-b", True, True),
-        ("a" * 63, True, True),
-        ("a" * 64, False, False),
-        ("a.b", False, True),
-        ("a.b.c", False, False),
-        ("", False, False),
-        (".", False, False),
-        ("a.", False, False),
-        ("-a", False, False),
-        ("a-", False, False),
-        ("A", False, False),
-        ("a\n", False, False),
-        ("a_b", False, False),
-        ("é", False, False),
-    ],
-)
-def test_labels_and_cluster_ids(text: str, label: bool, cluster_id: bool) -> None:
-    """One RFC 1123 label in lower case; a cluster id may have two (KEP-2149)."""
-    assert (is_label(text), is_cluster_id(text)) == (label, cluster_id)

@@ -1,4 +1,8 @@
-"""Combining what the member clusters say: what is kept, what is left out, and that both can be told. The order of belief is in tests/spec."""
+"""
+Combining what the member clusters say: what is kept, what is left out, and that both can be told.
+
+Not here: the order of belief (tests/spec/test_whose_word_counts.py).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,9 @@ def test_no_import_no_service() -> None:
 
 def test_a_clusterset_ip_service_has_no_backends() -> None:
     """What slices say does not matter to a ClusterSetIP service."""
-    text = together(service_import("db", ips=["10.42.0.1"], ports=["pg 5432/TCP"]), imported_slice("db", "a", "10.0.0.1"))
+    text = together(
+        service_import("db", ips=["10.42.0.1"], ports=["pg 5432/TCP"]), imported_slice("db", "a", "10.0.0.1")
+    )
     service = merge(DB, clusterset({"a": text}), View())
     assert service is not None
     assert service.type is ServiceType.CLUSTERSET_IP
@@ -107,7 +113,10 @@ def test_everything_that_is_left_out_is_named() -> None:
 def test_the_omissions_of_slices_that_are_not_believed_are_not_told() -> None:
     """Of an outranked slice it is enough to know that it is."""
     mirrors = clusterset(
-        {"a": together(HEADLESS, imported_slice("db", "x", "10.0.0.1")), "b": imported_slice("db", "x", "10.0.0.2 !ready")}
+        {
+            "a": together(HEADLESS, imported_slice("db", "x", "10.0.0.1")),
+            "b": imported_slice("db", "x", "10.0.0.2 !ready"),
+        }
     )
     service = merge(DB, mirrors, View("a"))
     assert service is not None
@@ -121,7 +130,10 @@ def test_the_order_of_mirrors_beside_the_rules_does_not_matter() -> None:
         "b": together(service_export("db"), native_slice("db", "x=10.0.0.2")),
         "c": together(service_export("db"), native_slice("db", "x=10.0.0.3")),
     }
-    services = [merge(DB, clusterset({name: manifests[name] for name in order}), View("a")) for order in itertools.permutations("abc")]
+    services = [
+        merge(DB, clusterset({name: manifests[name] for name in order}), View("a"))
+        for order in itertools.permutations("abc")
+    ]
     assert all(service == services[0] for service in services)
 
 

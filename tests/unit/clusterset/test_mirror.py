@@ -51,7 +51,8 @@ def test_nothing_is_visible_before_everything_is_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [service_import("db"), service_export("db"), imported_slice("db", "x"), native_slice("db"), service_import("Db")]
+    "text",
+    [service_import("db"), service_export("db"), imported_slice("db", "x"), native_slice("db"), service_import("Db")],
 )
 def test_an_object_makes_its_service_dirty_once(mirror: Mirror, text: str) -> None:
     """An apply and a delete make their service dirty; one that comes again as it was marks nothing dirty."""
@@ -167,7 +168,8 @@ def test_references_hold_the_last_version(mirror: Mirror) -> None:
 def test_trigger_times_are_kept_for_those_who_measure() -> None:
     """A slice that changes brings the time of its trigger; a first list, and one that comes again, brings none."""
     text = imported_slice("db", "x", "10.0.0.1", name="s").replace(
-        '"labels"', '"annotations": {"endpoints.kubernetes.io/last-change-trigger-time": "1970-01-01T00:00:10Z"}, "labels"'
+        '"labels"',
+        '"annotations": {"endpoints.kubernetes.io/last-change-trigger-time": "1970-01-01T00:00:10Z"}, "labels"',
     )
     mirror = Mirror("a")
     hear(mirror, text)

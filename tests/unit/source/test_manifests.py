@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -125,7 +126,9 @@ def test_what_is_no_object_is_told_and_costs_itself_alone(text: str, word: str) 
 
 def test_a_malformed_object_is_there_under_its_name() -> None:
     """An object with a name that cannot be read exists: it is handed on as malformed."""
-    ((resource, obj),) = read(IMPORT.replace("spec: {", "spec: [{").replace("]}", "]}]").encode(), is_json=False).objects
+    ((resource, obj),) = read(
+        IMPORT.replace("spec: {", "spec: [{").replace("]}", "]}]").encode(), is_json=False
+    ).objects
     assert resource is Resource.SERVICE_IMPORTS
     assert isinstance(obj, Malformed)
     assert obj.metadata.name == "web"
@@ -185,7 +188,5 @@ ports: [{port: 0x50}]
 @given(st.binary(max_size=60) | st.text("{}[]:,-&*!|> \n\"'ab0#%@`?\t", max_size=60).map(str.encode), st.booleans())
 def test_read_is_total(raw: bytes, is_json: bool) -> None:
     """Whatever a file holds, it is read or ValueError is raised."""
-    try:
+    with contextlib.suppress(ValueError):
         read(raw, is_json)
-    except ValueError as error:
-        assert str(error).startswith("not valid ")

@@ -37,7 +37,19 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = ["metadata", "spec", "status", "endpoints", "ports", "addressType", "name", "namespace", "labels", "clusters", "ips"]
+FIELDS = [
+    "metadata",
+    "spec",
+    "status",
+    "endpoints",
+    "ports",
+    "addressType",
+    "name",
+    "namespace",
+    "labels",
+    "clusters",
+    "ips",
+]
 HOSTILE = st.recursive(JSON, lambda inner: st.dictionaries(st.sampled_from(FIELDS), inner, max_size=5), max_leaves=10)
 DEEP = b'{"metadata": {"name": "a"}, "x": ' + b"[" * 5000 + b"]" * 5000 + b"}"
 ODD = b'{"metadata": {"name": 5}, "x": "\xff"}'
@@ -153,7 +165,8 @@ def test_a_manifest_cannot_fake_problems() -> None:
 def test_decoding_is_converting() -> None:
     """A decoder makes of JSON what `convert` makes of its values, good or bad."""
     decoder = Decoder(EndpointSlice)
-    for content in (SLICE, changed(endpoints=[5]), changed(endpoints={}), {"metadata": {}}):
+    contents: list[dict[str, Any]] = [SLICE, changed(endpoints=[5]), changed(endpoints={}), {"metadata": {}}]
+    for content in contents:
         assert decoder.decode(json.dumps(content).encode()) == convert(EndpointSlice, content)
 
 

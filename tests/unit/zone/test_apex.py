@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dns.rdata
 import dns.rdataclass
+import dns.rdatatype
 import pytest
 
 from mcsdns.zone.apex import apex
@@ -16,9 +17,8 @@ OPTIONS = Options(ZONE, ttl=7, negative_ttl=3, advertise=(bytes((10, 0, 0, 2)), 
 
 
 def text(rrset: RRset) -> list[str]:
-    return [
-        dns.rdata.from_wire(dns.rdataclass.IN, rrset.type, rdata, 0, len(rdata)).to_text() for rdata in rrset.rdata
-    ]
+    rdtype = dns.rdatatype.RdataType.make(rrset.type)
+    return [dns.rdata.from_wire(dns.rdataclass.IN, rdtype, rdata, 0, len(rdata)).to_text() for rdata in rrset.rdata]
 
 
 def test_the_names_of_the_apex() -> None:

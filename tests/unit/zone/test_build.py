@@ -135,6 +135,8 @@ def test_many_srv_are_cut_with_targets_that_exist() -> None:
 
 def test_an_address_of_two_clusters_is_one_record() -> None:
     """The same address in two clusters stands once at the service, and under both hosts."""
-    records = build(headless(Backends("a", (Endpoint(ip(1), "x"),), ()), Backends("b", (Endpoint(ip(1), "x"),), ())), OPTIONS)
+    records = build(
+        headless(Backends("a", (Endpoint(ip(1), "x"),), ()), Backends("b", (Endpoint(ip(1), "x"),), ())), OPTIONS
+    )
     assert rdata(records, Type.A) == (ip(1),)
     assert rdata(records, Type.A, below("x.a")) == rdata(records, Type.A, below("x.b")) == (ip(1),)

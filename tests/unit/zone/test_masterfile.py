@@ -32,7 +32,7 @@ def parsed(text: Iterable[str]) -> set[Record]:
     zone = dns.zone.from_text("\n".join(text) + "\n", relativize=False, check_origin=True)
     return {
         (name.to_text(), rdataset.ttl, int(rdataset.rdtype), rdata.to_digestable().hex())
-        for name, node in zone.items()
+        for name, node in zone.nodes.items()
         for rdataset in node
         for rdata in rdataset
     }

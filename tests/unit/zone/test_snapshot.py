@@ -36,7 +36,9 @@ def zone() -> Snapshot:
     return Snapshot(update(records("web.test", "_tcp", "_http._tcp") | records("db.test") | records("web.prod")))
 
 
-@pytest.mark.parametrize("text", ["web.test.svc", "_tcp.web.test.svc", "_http._tcp.web.test.svc", "ns.dns", "dns-version", ""])
+@pytest.mark.parametrize(
+    "text", ["web.test.svc", "_tcp.web.test.svc", "_http._tcp.web.test.svc", "ns.dns", "dns-version", ""]
+)
 def test_names_that_have_records(zone: Snapshot, text: str) -> None:
     """A name is found in its service, or in the apex."""
     assert zone.find(name(text))
@@ -48,7 +50,9 @@ def test_empty_non_terminals(zone: Snapshot, text: str) -> None:
     assert zone.find(name(text)) == ()
 
 
-@pytest.mark.parametrize("text", ["x", "x.svc", "x.test.svc", "x.web.test.svc", "x._tcp.web.test.svc", "test", "web.test", "x.dns"])
+@pytest.mark.parametrize(
+    "text", ["x", "x.svc", "x.test.svc", "x.web.test.svc", "x._tcp.web.test.svc", "test", "web.test", "x.dns"]
+)
 def test_names_that_do_not_exist(zone: Snapshot, text: str) -> None:
     """What is in no service and not in the apex does not exist."""
     assert zone.find(name(text)) is None

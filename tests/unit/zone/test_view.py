@@ -91,7 +91,9 @@ def test_completeness_is_a_change(view: ZoneView) -> None:
 def test_several_services_go_out_together(view: ZoneView) -> None:
     """What was built since the last take is one update, with one serial."""
     text = together(
-        service_import("web", ips=["10.0.0.1"]), service_import("db", headless=True), imported_slice("db", "a", "10.0.0.2")
+        service_import("web", ips=["10.0.0.1"]),
+        service_import("db", headless=True),
+        imported_slice("db", "a", "10.0.0.2"),
     )
     mirrors = clusterset({"a": text})
     for name in ("web", "db", "nosuch"):
@@ -100,9 +102,3 @@ def test_several_services_go_out_together(view: ZoneView) -> None:
     assert update is not None
     assert set(update.services) == {OWNER, from_text("db.test.svc.clusterset.local")}
     assert update.serial == 101
-
-
-def test_the_name_of_a_view() -> None:
-    """A view bears its cluster's name, or `any`."""
-    assert ZoneView(View("a"), OPTIONS, 0).view.name == "a"
-    assert View().name == "any"

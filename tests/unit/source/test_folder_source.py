@@ -1,0 +1,104 @@
+"""A folder of manifests as a member cluster: what it tells, and how it stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from structlog.testing import capture_logs
+
+from mcsdns.clusterset.mirror import Mirror
+from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, Resource
+from mcsdns.source.folder import FolderSource
+from mcsdns.source.health import Health, State
+from tests.manifests import service_import, together, write
+
+HALF = service_import("web")[:-20]
+
+
+class Followed:
+    """A folder source that runs, what it told, and the mirror that took it in."""
+
+    def __init__(self, path: Path) -> None:
+        self.events: list[Event] = []
+        self.mirror = Mirror("a")
+        self.health = Health("a")
+        self._source = FolderSource("a", path, self.health, look_s=0.001)
+
+    async def __aenter__(self) -> Followed:
+        self._task = asyncio.create_task(self._source.run(self._sink))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def _sink(self, event: Event) -> None:
+        self.events.append(event)
+        self.mirror.feed(event)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        async with asyncio.timeout(10):
+            while not is_so():
+                await asyncio.sleep(0.001)
+
+    def names(self) -> list[str]:
+        return sorted(key.name for key in self.mirror.keys())  # noqa: SIM118 - a method of the mirror
+
+
+async def test_the_source_lists_everything_once(tmp_path: Path) -> None:
+    """The first look is told as one list of every resource; then the cluster is synced."""
+    write(tmp_path / "a.yaml", service_import("web"))
+    async with Followed(tmp_path) as followed:
+        await followed.until(lambda: followed.health.state is State.SYNCED)
+        kinds = [(type(event), event.resource) for event in followed.events]
+        expected: list[tuple[type, Resource]] = []
+        for resource in Resource:
+            inner = [(InitApply, resource)] if resource is Resource.SERVICE_IMPORTS else []
+            expected += [(Init, resource), *inner, (InitDone, resource)]
+        assert kinds == expected
+        assert followed.mirror.is_whole
+
+
+async def test_the_source_tells_differences(tmp_path: Path) -> None:
+    """After the first list only what changed is told: apply and delete, in one go."""
+    write(tmp_path / "a.yaml", together(service_import("web"), service_import("db"), service_import("same")))
+    async with Followed(tmp_path) as followed:
+        await followed.until(lambda: followed.mirror.is_heard)
+        told = len(followed.events)
+        write(tmp_path / "a.yaml", together(service_import("web", ips=["10.0.0.1"]), service_import("same")))
+        await followed.until(lambda: followed.names() == ["same", "web"])
+        assert [type(event) for event in followed.events[told:]] == [Apply, Delete]
+
+
+async def test_an_outage_is_stale_and_keeps_what_was_said(tmp_path: Path) -> None:
+    """A folder that vanishes makes the cluster stale and deletes nothing; when it is back, the cluster is synced."""
+    inner = tmp_path / "cluster"
+    write(inner / "a.yaml", service_import("web"))
+    async with Followed(inner) as followed:
+        await followed.until(lambda: followed.health.state is State.SYNCED)
+        told = len(followed.events)
+        inner.rename(tmp_path / "away")
+        await followed.until(lambda: followed.health.state is State.STALE)
+        assert followed.names() == ["web"]
+        (tmp_path / "away").rename(inner)
+        await followed.until(lambda: followed.health.state is State.SYNCED)
+        assert len(followed.events) == told
+
+
+async def test_a_folder_that_becomes_whole_is_listed_again(tmp_path: Path) -> None:
+    """Less than whole is told with the list, and so is its end."""
+    write(tmp_path / "a.yaml", service_import("web"))
+    write(tmp_path / "b.yaml", HALF)
+    with capture_logs() as log:
+        async with Followed(tmp_path) as followed:
+            await followed.until(lambda: followed.mirror.is_heard)
+            assert not followed.mirror.is_whole
+            assert followed.health.state is State.SYNCED
+            write(tmp_path / "b.yaml", service_import("db"))
+            await followed.until(lambda: followed.mirror.is_whole)
+            assert followed.names() == ["db", "web"]
+            assert followed.health.streams[Resource.SERVICE_IMPORTS].relists == {"whole": 1}
+    assert [line["event"] for line in log] == ["source fault", "cluster synced", "source fault gone"]
