@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# How many tests run at once. Tests with real servers are kept on one worker.
+# How many tests run at once. A file stays on one worker: its tests share the servers that they start.
 WORKERS ?= 2
 
 .PHONY: help run test lint unit bench clean
@@ -24,10 +24,10 @@ run: $(READY) ## serve the demo clusterset on 127.0.0.1:5300
 	$(BIN)/mcsdns serve --config config/demo.yaml
 
 test: $(READY) lint servers ## check and test everything
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 unit: $(READY) ## the tests that need no real servers
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m 'not servers'
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'not servers'
 
 lint: $(READY) ## format, lint, types and layers
 	$(BIN)/ruff format --check .

@@ -12,7 +12,6 @@ Rules:
 import argparse
 import contextlib
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
@@ -25,7 +24,7 @@ from .clusterset import Service, address_question, manifests, services
 from .files import write_manifests
 from .folder_changes import folder_changes
 from .report import facts, say, table
-from .servers import Mcsdns, Multicluster
+from .servers import Mcsdns, Multicluster, settle
 from .start import Start, watch_start
 from .writes import Plan
 
@@ -35,7 +34,6 @@ TARGETS: Final = 64
 """Headless services that are changed, in turns."""
 SLOW: Final = 20.0
 """Changes a second where one change shall not meet another."""
-SETTLE_S: Final = 2.0
 LIMIT_S: Final = 300.0
 PARTS: Final = ("json", "yaml", "api", "rates")
 
@@ -79,9 +77,10 @@ class Scale:
         def make(waits: bool) -> Mcsdns:
             return Mcsdns({"manifests": str(folder / "objects")}, folder / "mcsdns", waits=waits)
 
-        self._starts(count, f"manifests, {form.upper()}", {"mcsdns": make})
+        if not self._starts(count, f"manifests, {form.upper()}", {"mcsdns": make}):
+            return
         with make(True) as server:
-            time.sleep(SETTLE_S)
+            settle(server.pid)
             found = folder_changes(server.pid, server.port, every, files, self._options.changes, self._options.limit)
         p50, p99 = median(found.seconds), sorted(found.seconds)[int(len(found.seconds) * 0.99)]
         self.changes.append(
@@ -109,7 +108,8 @@ class Scale:
                 for rate in self._options.rates:
                     self._rate(rate, makes, cluster)
 
-    def _starts(self, count: int, source: str, makes: dict[str, Make]) -> None:
+    def _starts(self, count: int, source: str, makes: dict[str, Make]) -> bool:
+        """Start each server in turns, and tell whether any start succeeded."""
         questions = [address_question(service) for service in services(count)]
         found: dict[str, list[Start]] = {name: [] for name in makes}
         for _ in range(self._options.rounds):
@@ -117,14 +117,20 @@ class Scale:
                 server = make(False)
                 admin_port = server.admin_port if isinstance(server, Mcsdns) else None
                 with _stopped(server):
-                    start = watch_start(server, server.port, questions, admin_port, LIMIT_S)
-                found[name].append(start)
-                say(f"{count} services, {source}, {name}: {start}")
-        self.starts += [[f"{count:,}", source, name, *_start_row(rounds)] for name, rounds in found.items()]
+                    try:
+                        found[name].append(watch_start(server, server.port, questions, admin_port, LIMIT_S))
+                    except TimeoutError as error:
+                        say(f"{count} services, {source}, {name}: **failed**: {error}")
+                        continue
+                say(f"{count} services, {source}, {name}: {found[name][-1]}")
+        for name, rounds in found.items():
+            failed = f"; {self._options.rounds - len(rounds)} failed" if len(rounds) < self._options.rounds else ""
+            self.starts.append([f"{count:,}", source, name + failed, *(_start_row(rounds) if rounds else ())])
+        return any(found.values())
 
     def _one_change(self, count: int, name: str, make: Make, cluster: Cluster) -> None:
         with make(True) as server:
-            time.sleep(SETTLE_S)
+            settle(server.pid)
             seen = latencies(server.port, self._plan(cluster, self._options.changes, SLOW))
             cpu_s = cpu_of_change(server.pid, self._plan(cluster, max(500, self._options.changes), 2.5 * SLOW))
         row = [f"{count:,}", "API server", name, f"{seen.at(50) * 1e3:.2f}", f"{seen.at(99) * 1e3:.2f}"]
@@ -136,7 +142,7 @@ class Scale:
         for _ in range(self._options.rounds):
             for name, make in makes.items():
                 with make(True) as server:
-                    time.sleep(SETTLE_S)
+                    settle(server.pid)
                     plan = self._plan(cluster, int(rate * self._options.seconds), rate)
                     found[name].append(latencies(server.port, plan))
                 say(f"{rate}/s, {name}: p50 {found[name][-1].at(50) * 1e3:.2f}, p99 {found[name][-1].at(99) * 1e3:.2f}")
@@ -202,13 +208,13 @@ def _start_row(rounds: list[Start]) -> list[str]:
     ready = [start.ready_s for start in rounds if start.ready_s is not None]
     times = [[start.first_right_s for start in rounds], [start.all_right_s for start in rounds]]
     memory = [[start.rss for start in rounds], [start.asked_rss for start in rounds], [start.peak for start in rounds]]
-    false, sampled = sum(start.false for start in rounds), sum(start.sampled for start in rounds)
+    false, answers = sum(start.false for start in rounds), sum(start.answers for start in rounds)
     return [
         f"{median(ready):.2f}" if ready else "–",
         *(f"{median(column):.2f}" for column in times),
         f"{median(start.cpu_s for start in rounds):.2f}",
         *(f"{median(column) / 1e6:.0f}" for column in memory),
-        f"{false} of {sampled}",
+        f"{false} of {answers:,}",
     ]
 
 

@@ -105,6 +105,16 @@ def cpu_clock(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | 2)
 
 
+def settle(pid: int, limit_s: float = 120.0) -> None:
+    """Wait until a process has used less than a twentieth of a core for two seconds; after the limit go on all the same."""
+    deadline = time.monotonic() + limit_s
+    spent = 1.0
+    while spent > 0.1 and time.monotonic() < deadline:
+        before = cpu_clock(pid)
+        time.sleep(2.0)
+        spent = cpu_clock(pid) - before
+
+
 def peak_bytes(pid: int) -> int:
     """Give the most memory that a process has held resident, in bytes (proc(5), VmHWM)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

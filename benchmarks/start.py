@@ -40,8 +40,8 @@ class Start(NamedTuple):
     """Answers that a name does not exist, or has no addresses, or others."""
     failed: int
     """SERVFAIL and REFUSED."""
-    sampled: int
-    """Answers up to the first right one."""
+    answers: int
+    """All that came, those of the sweep included."""
 
 
 def watch_start(
@@ -73,7 +73,6 @@ def watch_start(
             sleep_until(due)
             _check(server, began, limit_s)
         first_right_s, cpu_s, rss = time.monotonic() - began, cpu_seconds(server.pid), rss_bytes(server.pid)
-        sampled = sum(asker.seen.values())
         wrong = list(range(len(questions)))
         while wrong := asker.sweep(wrong):
             _check(server, began, limit_s)
@@ -86,7 +85,9 @@ def watch_start(
     seen = asker.seen
     false = seen[FALSE_NXDOMAIN] + seen[FALSE_NODATA] + seen[OTHER]
     peak, asked_rss = peak_bytes(server.pid), rss_bytes(server.pid)
-    return Start(ready_s, first_right_s, all_right_s, cpu_s, rss, peak, asked_rss, false, seen[NO_ANSWER], sampled)
+    return Start(
+        ready_s, first_right_s, all_right_s, cpu_s, rss, peak, asked_rss, false, seen[NO_ANSWER], sum(seen.values())
+    )
 
 
 def _check(server: Server, began: float, limit_s: float) -> None:

@@ -20,11 +20,9 @@ from mcsdns.clusterset.merge import duplicates, speaking
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ServiceKey, View
 from mcsdns.source.events import Event, InitDone, Resource
+from mcsdns.source.pace import Pace
 from mcsdns.zone.rrset import Update
 from mcsdns.zone.view import ZoneView
-
-SLICE_S = 0.005
-"""Longest time in seconds that building holds the event loop: queries wait no longer than this for it."""
 
 
 def waited_for(mirrors: Iterable[Mirror], left_out: Container[str]) -> list[str]:
@@ -124,13 +122,12 @@ class Builder:
         self._notice_speakers()
         dirty, self._dirty = self._dirty, set()
         triggers = self._triggers()
-        yielded_at = time.monotonic()
+        pace = Pace()
         for key in dirty:
             for view in self._views:
                 view.build(key, self._mirrors)
-            if time.monotonic() - yielded_at > SLICE_S:
-                await asyncio.sleep(0)
-                yielded_at = time.monotonic()
+            if pace.is_due:
+                await pace.rest()
         still_complete = self._complete()
         self._take([before and now for before, now in zip(complete, still_complete, strict=True)])
         if is_all_heard:

@@ -23,7 +23,7 @@ from mcsdns.clusterset.model import Property
 from mcsdns.config import Cluster, Config
 from mcsdns.errors import SourceError
 from mcsdns.source.events import Resource
-from mcsdns.source.folder import Folder, Look
+from mcsdns.source.files import Folder, Look
 
 if TYPE_CHECKING:
     from mcsdns.source.kube.probe import Probe, ResourceProbe

@@ -112,7 +112,7 @@ def _headless(owner: str, backends: list[tuple[str | None, EndpointSlice]]) -> I
         for text in endpoint.addresses or ()
         if (address := _address(text)) and f"IPv{address.version}" == obj.address_type
     ]
-    cluster_ids = {source for source, *_ in ready}
+    cluster_ids = {source for source, _ in backends}
     for source, obj, endpoint, text, address in ready:
         yield _address_record(owner, address)
         host = _host(endpoint, text)

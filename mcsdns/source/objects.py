@@ -160,6 +160,11 @@ _LISTS: dict[type[Any], tuple[tuple[str, str, type[Any]], ...]] = {
 }
 """The lists of which a bad entry is left out alone: the part that holds it, its field, what an entry is."""
 
+# msgspec looks at a Struct when it is first decoded, and two threads that are first at once end the process (SIGSEGV): folders are
+# read in threads. So all of them are looked at here, where there is one.
+for _kind in _LISTS:
+    msgspec.json.Decoder(_kind)
+
 
 def convert(kind: type[Kind], content: Any) -> Kind | Malformed | None:
     """

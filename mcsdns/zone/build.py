@@ -157,7 +157,7 @@ def _clusterset_ip(service: Service, draft: _Draft) -> None:
 
 
 def _headless(service: Service, draft: _Draft) -> None:
-    taken = {backends.cluster_id for backends in service.backends if backends.endpoints}
+    taken = {backends.cluster_id for backends in service.backends}
     for cluster_id, endpoint, ports in _in_turns(service):
         draft.address(draft.owner, endpoint.address)
         if cluster_id is None or not endpoint.host:

@@ -18,6 +18,7 @@ from tests.e2e.conftest import Serve
 from tests.e2e.folders import member, web, write
 from tests.e2e.server import COMMAND, NOT_READY, NXDOMAIN, found, run
 from tests.manifests import service_import
+from tests.servers.run import free_port
 
 EAST = "clusters: [{name: east, manifests: east}]\n"
 OK, NOT_SO, WRONG = 0, 1, 2
@@ -324,7 +325,7 @@ def _taken(transport: str) -> Iterator[str]:
     """Take a port of 127.0.0.1 over UDP or TCP that is free over the other."""
     kind = {"UDP": socket.SOCK_DGRAM, "TCP": socket.SOCK_STREAM}[transport]
     with socket.socket(socket.AF_INET, kind) as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", free_port()))
         if transport == "TCP":
             taken.listen()
         yield f"127.0.0.1:{taken.getsockname()[1]}"

@@ -35,7 +35,7 @@ from tests.e2e.random_clusterset import clusterset
 from tests.e2e.server import ZONE, Server, run
 from tests.servers.run import Knot, Nsd, need
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("export")]
+pytestmark = pytest.mark.servers
 
 TYPES: Final = ("A", "AAAA", "SRV", "TXT", "NS", "SOA", "MX")
 SEEDS: Final = range(6)

@@ -27,7 +27,7 @@ from tests.e2e.real import CHECKER, USER, Audited, v1alpha1_crds
 from tests.e2e.server import NODATA, NOT_READY, NXDOMAIN, Server, Settings, always, eventually, found, run
 from tests.servers.run import CoreDns, binary
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("clusters")]
+pytestmark = pytest.mark.servers
 
 READ_VERBS = {"get", "list", "watch"}
 RESOURCES = {

@@ -23,8 +23,6 @@ ROOT = Path(__file__).parents[2]
 NEEDED = ("mcsdns", "rust", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "setup.py")
 """What a package is made of."""
 
-pytestmark = pytest.mark.xdist_group("demo ports")
-
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -25,8 +25,6 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 ANY = "…"
 
-pytestmark = pytest.mark.xdist_group("demo ports")
-
 
 class Shown(NamedTuple):
     """A command of the README and what is printed below it."""

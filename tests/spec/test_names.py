@@ -69,6 +69,18 @@ def test_a_host_equal_to_a_dotted_cluster_id_owns_nothing() -> None:
     assert [omission.reason for omission in records.omissions] == [Reason.NAME_TAKEN]
 
 
+def test_readiness_in_one_cluster_does_not_name_hosts_in_another() -> None:
+    """`<clusterid>.<svc>…` never has a record, whether that cluster has a ready endpoint just now or not."""
+    text = together(
+        service_import("db", headless=True),
+        imported_slice("db", "reg1", "c1=10.0.0.1", "ok=10.0.0.2"),
+        imported_slice("db", "c1.reg1", "db-0=10.0.0.3 !ready"),
+    )
+    zone = zone_of(clusterset({"cluster-a": text}))
+    check(Case("c1.reg1.db.test", "A", NXDOMAIN), zone)
+    check(Case("db.test", "A", NOERROR, "10.0.0.1 10.0.0.2"), zone)
+
+
 def test_a_host_may_be_called_as_a_cluster() -> None:
     """A host name that is equal to a cluster id is below that id and in nobody's way."""
     text = together(

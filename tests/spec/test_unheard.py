@@ -122,7 +122,7 @@ def test_a_cluster_that_is_heard_while_another_is_built_brings_no_false_nxdomain
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An update says that the zone is complete only if every service of every cluster has been built."""
-    monkeypatch.setattr("mcsdns.builder.SLICE_S", -1.0)  # yield after every service
+    monkeypatch.setattr("mcsdns.source.pace.SLICE_S", -1.0)  # yield after every service
     updates: list[Update] = []
     mirrors = clusterset({"a": None, "b": None})
     view = ZoneView(View(None), OPTIONS, SERIAL)

@@ -231,6 +231,13 @@ def test_the_cluster_id(configured: str | None, held: str | None, expected: str)
     assert mirrors[1].property_id == (held if held != "Not.An.Id" else None), "so that a disagreement can be told"
 
 
+def test_status_clusters_holds_cluster_ids() -> None:
+    """The import's `status.clusters` names clusters by their ids, not by the names that the configuration gives them."""
+    for listed, rcode, answer in (("b.eu", NOERROR, "10.0.0.2"), ("b", NXDOMAIN, "")):
+        held = {"a": service_import("db", headless=True, clusters=[listed]), "b": native_slice("db", "db-0=10.0.0.2")}
+        check(Case("db.test", "A", rcode, answer), zone_of(clusterset(held, {"b": "b.eu"}), "a"))
+
+
 def test_another_cluster_property_is_no_id() -> None:
     """Only the property `cluster.clusterset.k8s.io` holds the cluster id."""
     text = together(EXPORT, native_slice("db", "db-0=10.0.0.2"), cluster_property("x", name="clusterset.k8s.io"))

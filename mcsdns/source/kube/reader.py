@@ -21,8 +21,9 @@ from mcsdns.source.events import Resource
 from mcsdns.source.health import Health
 from mcsdns.source.kube.lines import LineSplitter
 from mcsdns.source.kube.settings import Timing
-from mcsdns.source.kube.teller import Pace, Teller
+from mcsdns.source.kube.teller import Teller
 from mcsdns.source.kube.watch import CheckDue, Ended, Phase, Seen, Silent, State, Unreadable, step
+from mcsdns.source.pace import Pace
 
 
 class Outcome(NamedTuple):
@@ -136,7 +137,7 @@ class WatchReader:
             What ends the watch, or None.
         """
         lines = self._splitter.feed(chunk)
-        pace = Pace(self._timing.slice_s)
+        pace = Pace()
         for line in lines:
             seen = self._teller.take(line, is_first=not self._has_told)
             self._has_told = True

@@ -85,7 +85,7 @@ class Reflector:
         self._timing = timing
         self._clock = clock
         self._rng = rng
-        self._teller = Teller(kind, cluster, sink, health, timing.slice_s)
+        self._teller = Teller(kind, cluster, sink, health)
         self._backoff = Backoff(
             rng,
             first_s=timing.backoff_first_s,

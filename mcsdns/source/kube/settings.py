@@ -64,7 +64,6 @@ class Timing(Struct, frozen=True):
         poll_s: Between looks whether files of credentials have changed.
         refused_poll_s: The same while the server refuses our credentials (rotation must be found within 5 s).
         load_limit_s: For reading credentials, exec plugins included.
-        slice_s: How long decoding may hold the event loop before it yields, well below the 20 ms of design.md.
     """
 
     backoff_first_s: float = 0.8
@@ -84,4 +83,3 @@ class Timing(Struct, frozen=True):
     poll_s: float = 10.0
     refused_poll_s: float = 2.0
     load_limit_s: float = 30.0
-    slice_s: float = 0.008

@@ -11,9 +11,6 @@ Not here: requests, and what comes next (`reflector`, `watch`).
 
 from __future__ import annotations
 
-import asyncio
-import time
-
 import msgspec
 
 from mcsdns.errors import StreamError
@@ -24,29 +21,7 @@ from mcsdns.source.kube.discovery import Kind
 from mcsdns.source.kube.ledger import Ledger
 from mcsdns.source.kube.watch import Bookmark, Emit, Progress
 from mcsdns.source.objects import Decoder, EndpointSlice, Object
-
-
-class Pace:
-    """
-    Keeps a long loop from holding the event loop.
-
-    Args:
-        slice_s: The longest time between two yields.
-    """
-
-    def __init__(self, slice_s: float) -> None:
-        self._slice_s = slice_s
-        self._due = time.perf_counter() + slice_s
-
-    @property
-    def is_due(self) -> bool:
-        """Tell whether it is time to yield. As cheap as that can be: it is asked for every object."""
-        return time.perf_counter() >= self._due
-
-    async def rest(self) -> None:
-        """Let others run."""
-        await asyncio.sleep(0)
-        self._due = time.perf_counter() + self._slice_s
+from mcsdns.source.pace import Pace
 
 
 class Teller:
@@ -58,21 +33,19 @@ class Teller:
         cluster: The configured name.
         sink: Takes the events.
         health: Where counts go.
-        slice_s: As for `Pace`.
     """
 
-    def __init__(self, kind: Kind, cluster: str, sink: Sink, health: Health, slice_s: float) -> None:
+    def __init__(self, kind: Kind, cluster: str, sink: Sink, health: Health) -> None:
         self._kind = kind
         self._cluster = cluster
         self._sink = sink
         self._stream = health.streams[kind.resource]
-        self._slice_s = slice_s
         self._decoder = Decoder(kind.type)
         self.ledger = Ledger()
 
     async def decode(self, page: payload.ListPage) -> list[Object]:
         """Decode the objects of a page that are to be told."""
-        pace = Pace(self._slice_s)
+        pace = Pace()
         objects: list[Object] = []
         for raw in page.items or ():
             obj = self._decode(raw)
@@ -157,7 +130,7 @@ class Teller:
     async def _tell_items(self, objects: list[Object]) -> None:
         """Tell the objects of a page."""
         cluster, resource, sink, note = self._cluster, self._kind.resource, self._sink, self.ledger.list
-        pace = Pace(self._slice_s)
+        pace = Pace()
         for obj in objects:
             note(obj.metadata)
             sink(InitApply(cluster, resource, obj))

@@ -10,8 +10,8 @@ The reflector's state machine: what it concludes from what it has just seen, and
 | EMPTY, LISTING | Page, the last, doubtful (1)    |                  | EMPTY      | List        | CONFIRM  |
 | EMPTY, LISTING | Absent, never listed            | INIT DONE        | EMPTY      | List        | ABSENT   |
 | EMPTY, LISTING | Absent, listed before (2)       |                  | EMPTY      | List        | ABSENT   |
-| EMPTY, LISTING | Denied, nothing told yet        | INIT PARTIAL     | EMPTY      | List        | DENIED   |
-| EMPTY, LISTING | Denied                          |                  | EMPTY      | List        | DENIED   |
+| EMPTY, LISTING | Denied, nothing told yet        | INIT PARTIAL     | EMPTY      | List        | as below |
+| EMPTY, LISTING | Denied                          |                  | EMPTY      | List        | as below |
 | EMPTY, LISTING | Gone, Failed                    |                  | EMPTY      | List        | BACKOFF  |
 | EMPTY          | Failed, first of a check (3)    |                  | WATCHING   | Watch(rv)   | BACKOFF  |
 | WATCHING       | Progress                        |                  | WATCHING   | Watch(rv)   | NOW      |
@@ -21,7 +21,9 @@ The reflector's state machine: what it concludes from what it has just seen, and
 | WATCHING       | Ended, early (5)                |                  | WATCHING   | Watch(rv)   | BACKOFF  |
 | WATCHING       | Silent                          |                  | WATCHING   | Watch(rv)   | NOW      |
 | WATCHING       | Failed                          |                  | WATCHING   | Watch(rv)   | BACKOFF  |
-| WATCHING       | Denied                          |                  | WATCHING   | Watch(rv)   | DENIED   |
+| WATCHING       | Denied                          |                  | WATCHING   | Watch(rv)   | as below |
+| any            | Denied, the first times (7)     | as above         | as above   | as above    | BACKOFF  |
+| any            | Denied, again and again         | as above         | as above   | as above    | DENIED   |
 | WATCHING       | Gone, Unreadable, Absent (6)    |                  | EMPTY      | List        | BACKOFF  |
 | WATCHING       | CheckDue                        |                  | EMPTY      | List        | NOW      |
 | any            | Failed, worth trying at once    | as above         | as above   | as above    | NOW      |
@@ -33,6 +35,7 @@ The reflector's state machine: what it concludes from what it has just seen, and
 5. Sooner than a healthy one ever does: it would turn into a loop of requests.
 6. An event longer than the buffer would come again and again, and a list has no such limit. A version that is not
    served any more leaves its place to another, which the list finds.
+7. An API server that starts denies everything for a second or two, until it has read its own roles.
 
 Rules:
 1. Old data serve until `InitDone`; a second `Init` without one between discards what the first began.
@@ -102,6 +105,7 @@ class State(Struct, frozen=True):
         listed: The objects in the pages of the list so far.
         is_confirming: The list under way is to confirm a doubtful one.
         told: What the sink knows.
+        denied: How often in a row we were denied, failures between not counted.
     """
 
     phase: Phase = Phase.EMPTY
@@ -111,6 +115,7 @@ class State(Struct, frozen=True):
     listed: int = 0
     is_confirming: bool = False
     told: Told = Told.NOTHING
+    denied: int = 0
 
 
 class Page(Struct, frozen=True):
@@ -196,6 +201,9 @@ class Turn(Struct, frozen=True):
 
 START: Final = State()
 
+DENIED_AT_FIRST: Final = 4
+"""Denials in a row that may be those of an API server that starts; with the back-off they are over within some ten seconds."""
+
 
 def step(state: State, seen: Seen) -> Turn:
     """
@@ -220,7 +228,7 @@ def step(state: State, seen: Seen) -> Turn:
         case Denied():
             emits = (Emit.INIT, Emit.PARTIAL) if state.told is Told.NOTHING else ()
             told = Told.PARTIAL if emits else state.told
-            return Turn(_empty(state, "denied", told), emits, List(), After.DENIED)
+            return Turn(_denied(_empty(state, "denied", told)), emits, List(), _after_denial(state))
         case Failed(is_worth_trying_at_once=at_once):
             after = After.NOW if at_once else After.BACKOFF
             if state.reason == "check" and state.phase is Phase.EMPTY and not state.is_confirming:
@@ -247,7 +255,7 @@ def _step_page(state: State, page: Page) -> Turn:
     listed = page.objects + (0 if is_first else state.listed)
     list_rv = page.rv if is_first else state.list_rv
     if page.token:
-        listing = replace(state, phase=Phase.LISTING, list_rv=list_rv, listed=listed)
+        listing = replace(state, phase=Phase.LISTING, list_rv=list_rv, listed=listed, denied=0)
         return Turn(listing, emits, List(page.token), After.NOW)
     if is_doubtful(listed, page.had) and not state.is_confirming:
         return Turn(replace(_empty(state, state.reason), is_confirming=True), (), List(), After.CONFIRM)
@@ -260,18 +268,18 @@ def _step_watching(state: State, seen: Seen) -> Turn:
     match seen:
         case Progress(rv=rv) | Bookmark(rv=rv):
             if not is_behind(rv, state.rv):
-                return Turn(replace(state, rv=rv), (), Watch(rv), After.NOW)
+                return Turn(replace(state, rv=rv, denied=0), (), Watch(rv), After.NOW)
             if isinstance(seen, Progress):
                 return Turn(state, (), Watch(state.rv), After.NOW)
             return Turn(_empty(state, "restored"), (), List(), After.BACKOFF)
         case Ended(is_early=True):
-            return Turn(state, (), Watch(state.rv), After.BACKOFF)
+            return Turn(replace(state, denied=0), (), Watch(state.rv), After.BACKOFF)
         case Ended() | Silent() | Page():
-            return Turn(state, (), Watch(state.rv), After.NOW)
+            return Turn(replace(state, denied=0), (), Watch(state.rv), After.NOW)
         case Failed(is_worth_trying_at_once=at_once):
             return Turn(state, (), Watch(state.rv), After.NOW if at_once else After.BACKOFF)
         case Denied():
-            return Turn(state, (), Watch(state.rv), After.DENIED)
+            return Turn(_denied(state), (), Watch(state.rv), _after_denial(state))
         case CheckDue():
             return Turn(_empty(state, "check"), (), List(), After.NOW)
         case Gone() | Unreadable() | Absent():
@@ -286,4 +294,14 @@ def _broken_off(state: State) -> State:
 
 def _empty(state: State, reason: str, told: Told | None = None) -> State:
     """Begin a list anew, and forget the one under way."""
-    return State(reason=reason, rv=state.rv, told=told or state.told)
+    return State(reason=reason, rv=state.rv, told=told or state.told, denied=state.denied)
+
+
+def _denied(state: State) -> State:
+    """Count a denial."""
+    return replace(state, denied=state.denied + 1)
+
+
+def _after_denial(state: State) -> After:
+    """Tell how long to wait: roles are repaired by people, in minutes, but an API server that starts needs seconds."""
+    return After.BACKOFF if state.denied < DENIED_AT_FIRST else After.DENIED

@@ -58,7 +58,7 @@ def test_an_import() -> None:
         {
             "spec": {
                 "type": "ClusterSetIP",
-                "ips": ["2001:db8::1", "10.0.0.2"],
+                "ips": ["2001:db8::1", "10.0.0.2", "::", "10.0.0.9", "10.0.0.1"],
                 "ports": [{"name": "Pg", "port": 5432}, {"port": 80, "protocol": "udp"}],
             },
             "status": {"clusters": [{"cluster": "b"}, {"cluster": "a"}]},
@@ -67,7 +67,13 @@ def test_an_import() -> None:
     assert value == Import(
         ServiceKey("test", "db"),
         ServiceType.CLUSTERSET_IP,
-        (bytes((10, 0, 0, 2)), bytes.fromhex("20010db8000000000000000000000001")),
+        (
+            bytes((10, 0, 0, 1)),
+            bytes((10, 0, 0, 2)),
+            bytes((10, 0, 0, 9)),
+            bytes(16),
+            bytes.fromhex("20010db8000000000000000000000001"),
+        ),
         (Port("", "udp", 80), Port("pg", "tcp", 5432)),
         ("a", "b"),
         (),

@@ -110,6 +110,33 @@ def test_everything_that_is_left_out_is_named() -> None:
     assert len(set(service.omissions)) == len(service.omissions)
 
 
+def test_an_import_that_differs_is_named() -> None:
+    """Another cluster's import that differs in type or ports is named; other addresses are what KEP-1645 allows."""
+    own = service_import("db", ips=["10.42.0.1"], ports=["pg 5432/TCP"])
+    others = {
+        service_import("db", ips=["10.42.0.2"], ports=["pg 5432/TCP"]): [],
+        service_import("db", ips=["10.42.0.1"], ports=["pg 5433/TCP"]): [Reason.IMPORT_DIFFERS],
+        service_import("db", headless=True, ports=["pg 5432/TCP"]): [Reason.IMPORT_DIFFERS],
+    }
+    for other, reasons in others.items():
+        service = merge(DB, clusterset({"a": own, "b": other}), View("a"))
+        assert service is not None
+        assert [omission.reason for omission in service.omissions] == reasons
+
+
+def test_omissions_are_sorted_and_each_once() -> None:
+    """Equal facts are told equally: sorted, and each once, however often a slice repeats them."""
+    text = together(HEADLESS, imported_slice("db", "a", "z=10.0.0.1 !ready", "a=x", "b=x", "a=10.0.0.2 !ready"))
+    service = merge(DB, clusterset({"a": text}), View())
+    assert service is not None
+    assert [omission.reason for omission in service.omissions] == [
+        Reason.BAD_ADDRESS,
+        Reason.NOT_READY,
+        Reason.NOT_READY,
+    ]
+    assert list(service.omissions) == sorted(service.omissions)
+
+
 def test_the_omissions_of_slices_that_are_not_believed_are_not_told() -> None:
     """Of an outranked slice it is enough to know that it is."""
     mirrors = clusterset(

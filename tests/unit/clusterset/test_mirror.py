@@ -20,6 +20,9 @@ from tests.manifests import (
 
 WEB, DB = ServiceKey("test", "web"), ServiceKey("test", "db")
 PROPERTY = "cluster.clusterset.k8s.io"
+TRIGGERED = imported_slice("db", "x", "10.0.0.1", name="s").replace(
+    '"labels"', '"annotations": {"endpoints.kubernetes.io/last-change-trigger-time": "1970-01-01T00:00:10Z"}, "labels"'
+)
 
 
 def applies(text: str) -> list[Event]:
@@ -165,17 +168,23 @@ def test_references_hold_the_last_version(mirror: Mirror) -> None:
         assert (ref.cluster, ref.kind, ref.resource_version, ref.note) == ("a", "ServiceImport", version, "note")
 
 
+def test_a_change_before_everything_is_listed_is_not_visible() -> None:
+    """What changes in a resource that has been listed waits for the others as well, and nobody measures it."""
+    mirror = Mirror("a")
+    slices = Resource.ENDPOINT_SLICES
+    feed(mirror, Init("a", slices), InitDone("a", slices))
+    assert not feed(mirror, *applies(TRIGGERED))
+    assert not feed(mirror, Delete("a", slices, "test", "s"))
+    assert mirror.triggers == []
+
+
 def test_trigger_times_are_kept_for_those_who_measure() -> None:
     """A slice that changes brings the time of its trigger; a first list, and one that comes again, brings none."""
-    text = imported_slice("db", "x", "10.0.0.1", name="s").replace(
-        '"labels"',
-        '"annotations": {"endpoints.kubernetes.io/last-change-trigger-time": "1970-01-01T00:00:10Z"}, "labels"',
-    )
     mirror = Mirror("a")
-    hear(mirror, text)
-    feed(mirror, *applies(text))
+    hear(mirror, TRIGGERED)
+    feed(mirror, *applies(TRIGGERED))
     assert mirror.triggers == []
-    feed(mirror, *applies(text.replace("10.0.0.1", "10.0.0.2").replace(":10Z", ":20Z")))
+    feed(mirror, *applies(TRIGGERED.replace("10.0.0.1", "10.0.0.2").replace(":10Z", ":20Z")))
     assert mirror.triggers == [("x", 20.0)]
 
 

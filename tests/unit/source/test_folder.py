@@ -1,315 +1,104 @@
-"""The files of a folder, from one look to the next. What is told of them is in test_folder_source.py."""
+"""A folder of manifests as a member cluster: what it tells, and how it stands."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
+from structlog.testing import capture_logs
 
-from mcsdns.errors import SourceError
-from mcsdns.source.folder import Folder, Look
+from mcsdns.clusterset.mirror import Mirror
+from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, Resource
+from mcsdns.source.folder import FolderSource
+from mcsdns.source.health import Health, State
 from tests.manifests import service_import, together, write
 
 HALF = service_import("web")[:-20]
 
 
-def names(look: Look | None) -> list[str]:
-    assert look is not None
-    return sorted(name for _, _, name in look.objects)
+class Followed:
+    """A folder source that runs, what it told, and the mirror that took it in."""
+
+    def __init__(self, path: Path) -> None:
+        self.events: list[Event] = []
+        self.mirror = Mirror("a")
+        self.health = Health("a")
+        self._source = FolderSource("a", path, self.health, look_s=0.001)
+
+    async def __aenter__(self) -> Followed:
+        self._task = asyncio.create_task(self._source.run(self._sink))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def _sink(self, event: Event) -> None:
+        self.events.append(event)
+        self.mirror.feed(event)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        async with asyncio.timeout(10):
+            while not is_so():
+                await asyncio.sleep(0.001)
+
+    def names(self) -> list[str]:
+        return sorted(key.name for key in self.mirror.keys())  # noqa: SIM118 - a method of the mirror
 
 
-def settled(folder: Folder) -> list[str]:
-    """Look until a change has settled, and return what counts then."""
-    last = None
-    for _ in range(3):
-        last = folder.look() or last
-    return names(last)
-
-
-def test_at_the_start_one_look_is_enough(tmp_path: Path) -> None:
-    """The first look counts at once; one without a change returns None."""
+async def test_the_source_lists_everything_once(tmp_path: Path) -> None:
+    """The first look is told as one list of every resource, all done together; then the cluster is synced."""
     write(tmp_path / "a.yaml", service_import("web"))
-    folder = Folder(tmp_path)
-    assert names(folder.look()) == ["web"]
-    assert folder.look() is None
+    async with Followed(tmp_path) as followed:
+        await followed.until(lambda: followed.health.state is State.SYNCED)
+        kinds = [(type(event), event.resource) for event in followed.events]
+        assert kinds == [
+            *((Init, resource) for resource in Resource),
+            (InitApply, Resource.SERVICE_IMPORTS),
+            *((InitDone, resource) for resource in Resource),
+        ]
+        assert followed.mirror.is_whole
 
 
-def test_an_empty_folder_is_an_empty_cluster(tmp_path: Path) -> None:
-    """A folder that can be read and holds nothing says so."""
-    look = Folder(tmp_path).look()
-    assert look is not None
-    assert (look.objects, look.problems, look.whole) == ({}, {}, True)
+async def test_the_source_tells_differences(tmp_path: Path) -> None:
+    """After the first list only what changed is told: apply and delete, in one go."""
+    write(tmp_path / "a.yaml", together(service_import("web"), service_import("db"), service_import("same")))
+    async with Followed(tmp_path) as followed:
+        await followed.until(lambda: followed.mirror.is_heard)
+        told = len(followed.events)
+        write(tmp_path / "a.yaml", together(service_import("web", ips=["10.0.0.1"]), service_import("same")))
+        await followed.until(lambda: followed.names() == ["same", "web"])
+        assert [type(event) for event in followed.events[told:]] == [Apply, Delete]
 
 
-def test_a_change_counts_in_the_second_look_that_sees_it(tmp_path: Path) -> None:
-    """A file counts when it has been the same in two looks."""
-    folder = Folder(tmp_path)
-    folder.look()
-    write(tmp_path / "a.yaml", service_import("web"))
-    assert folder.look() is None
-    assert names(folder.look()) == ["web"]
-
-
-def test_a_file_that_goes_on_changing_does_not_count_yet(tmp_path: Path) -> None:
-    """A half-written file is not an empty one: while it changes between looks, what was read before stays."""
-    path = tmp_path / "a.yaml"
-    write(path, service_import("web"))
-    folder = Folder(tmp_path)
-    folder.look()
-    text = service_import("db")
-    for end in (10, 50, len(text)):
-        path.write_text(text[:end])
-        assert folder.look() is None
-    assert names(folder.look()) == ["db"]
-
-
-def test_a_file_that_is_replaced_in_two_steps_never_vanishes(tmp_path: Path) -> None:
-    """A file that is away in one look and back in the next was about to be replaced: nothing is deleted."""
-    path = tmp_path / "a.yaml"
-    write(path, service_import("web"))
-    folder = Folder(tmp_path)
-    folder.look()
-    path.unlink()
-    assert folder.look() is None
-    write(path, service_import("db"))
-    assert folder.look() is None
-    assert names(folder.look()) == ["db"]
-
-
-def test_a_deleted_file_is_gone_in_the_second_look(tmp_path: Path) -> None:
-    """What is not there in two looks is gone."""
-    write(tmp_path / "a.yaml", service_import("web"))
-    folder = Folder(tmp_path)
-    folder.look()
-    (tmp_path / "a.yaml").unlink()
-    assert folder.look() is None
-    assert names(folder.look()) == []
-
-
-def test_a_renamed_file_is_never_absent(tmp_path: Path) -> None:
-    """A file under a new name counts in the same look in which the old name is gone."""
-    write(tmp_path / "a.yaml", service_import("web"))
-    folder = Folder(tmp_path)
-    folder.look()
-    (tmp_path / "a.yaml").rename(tmp_path / "b.yaml")
-    looks = [look for _ in range(4) if (look := folder.look()) is not None]
-    assert [names(look) for look in looks] == [["web"]]
-
-
-def test_a_broken_file_keeps_its_last_good_content(tmp_path: Path) -> None:
-    """A file that does not parse keeps its last good content, and the folder stays whole."""
-    path = tmp_path / "a.yaml"
-    write(path, service_import("web"))
-    folder = Folder(tmp_path)
-    folder.look()
-    write(path, HALF)
-    assert folder.look() is None
-    look = folder.look()
-    assert names(look) == ["web"]
-    assert look is not None
-    assert look.whole
-    assert "last good content counts" in look.problems["a.yaml"]
-    write(path, service_import("db"))
-    folder.look()
-    look = folder.look()
-    assert names(look) == ["db"]
-    assert look is not None
-    assert not look.problems
-
-
-def test_a_file_that_never_parsed_leaves_the_folder_less_than_whole(tmp_path: Path) -> None:
-    """Of a file that never parsed nothing is known: its absence proves nothing."""
-    write(tmp_path / "a.yaml", service_import("web"))
-    write(tmp_path / "sub" / "b.yaml", HALF)
-    folder = Folder(tmp_path)
-    look = folder.look()
-    assert names(look) == ["web"]
-    assert look is not None
-    assert not look.whole
-    assert list(look.problems) == ["sub/b.yaml"]
-    (tmp_path / "sub" / "b.yaml").unlink()
-    folder.look()
-    look = folder.look()
-    assert look is not None
-    assert look.whole
-    assert not look.problems
-
-
-def test_a_file_that_may_not_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that cannot be read is tried at every look: permissions change without its time, size and inode."""
-    write(tmp_path / "a.yaml", service_import("web"))
-    write(tmp_path / "b.yaml", service_import("db"))
-    real = Path.read_bytes
-    denied = True
-
-    def read_bytes(path: Path) -> bytes:
-        if denied and path.name == "b.yaml":
-            raise PermissionError(13, "Permission denied")
-        return real(path)
-
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
-    folder = Folder(tmp_path)
-    look = folder.look()
-    assert look is not None
-    assert names(look) == ["web"]
-    assert not look.whole
-    assert "Permission denied" in look.problems["b.yaml"]
-    assert folder.look() is None, "the same again is no news"
-    denied = False
-    look = folder.look()
-    assert look is not None
-    assert names(look) == ["db", "web"]
-    assert look.whole
-
-
-def test_a_file_that_changes_while_it_is_read_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read counts only if the file is still the one that was seen: between the two a writer may have begun."""
-    path = tmp_path / "a.yaml"
-    write(path, together(service_import("web"), service_import("db")))
-    real = Path.read_bytes
-
-    def read_while_it_is_written(path: Path) -> bytes:
-        path.write_text(service_import("web"))
-        return real(path)
-
-    folder = Folder(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", read_while_it_is_written)
-        look = folder.look()
-    assert look is not None
-    assert not look.whole, "it exists, and nothing of it is known yet"
-    path.write_text(together(service_import("web"), service_import("db")))
-    assert settled(folder) == ["db", "web"]
-
-
-def test_a_folder_that_vanishes_is_an_outage(tmp_path: Path) -> None:
-    """A folder that cannot be read is an outage, not an empty cluster; when it is back as it was, nothing has changed."""
+async def test_an_outage_is_stale_and_keeps_what_was_said(tmp_path: Path) -> None:
+    """A folder that vanishes makes the cluster stale and deletes nothing; when it is back, the cluster is synced."""
     inner = tmp_path / "cluster"
     write(inner / "a.yaml", service_import("web"))
-    folder = Folder(inner)
-    folder.look()
-    inner.rename(tmp_path / "away")
-    for _ in range(3):
-        with pytest.raises(SourceError, match="cluster cannot be read: No such file"):
-            folder.look()
-    (tmp_path / "away").rename(inner)
-    assert folder.look() is None
-    assert folder.look() is None
+    async with Followed(inner) as followed:
+        await followed.until(lambda: followed.health.state is State.SYNCED)
+        told = len(followed.events)
+        inner.rename(tmp_path / "away")
+        await followed.until(lambda: followed.health.state is State.STALE)
+        assert followed.names() == ["web"]
+        (tmp_path / "away").rename(inner)
+        await followed.until(lambda: followed.health.state is State.SYNCED)
+        assert len(followed.events) == told
 
 
-def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
-    """A folder that comes late is read in the first look that finds it."""
-    folder = Folder(tmp_path / "late")
-    with pytest.raises(SourceError):
-        folder.look()
-    write(tmp_path / "late" / "a.yaml", service_import("web"))
-    assert names(folder.look()) == ["web"]
-
-
-def test_a_file_in_place_of_the_folder_is_an_outage(tmp_path: Path) -> None:
-    """A path that is no folder cannot be read."""
-    write(tmp_path / "a.yaml", service_import("web"))
-    with pytest.raises(SourceError, match="Not a directory"):
-        Folder(tmp_path / "a.yaml").look()
-
-
-def test_of_duplicates_the_first_file_counts(tmp_path: Path) -> None:
-    """Of an object that stands in two files, the one in the first file (by path) counts; the other is named."""
-    write(tmp_path / "b.yaml", service_import("web", ips=["10.0.0.2"]))
-    write(tmp_path / "a.yaml", service_import("web", ips=["10.0.0.1"]))
-    folder = Folder(tmp_path)
-    look = folder.look()
-    assert look is not None
-    assert "10.0.0.1" in str(look.objects)
-    assert "10.0.0.2" not in str(look.objects)
-    assert list(look.problems) == ["b.yaml"]
-    (tmp_path / "a.yaml").unlink()
-    folder.look()
-    look = folder.look()
-    assert look is not None
-    assert "10.0.0.2" in str(look.objects), "the other one takes its place"
-    assert not look.problems
-
-
-def test_an_object_that_moves_between_files_is_never_absent(tmp_path: Path) -> None:
-    """An object may move from one file to another: both are seen in the same look."""
-    write(tmp_path / "a.yaml", together(service_import("web"), service_import("db")))
-    write(tmp_path / "b.yaml", service_import("x"))
-    folder = Folder(tmp_path)
-    folder.look()
-    write(tmp_path / "a.yaml", service_import("web"))
-    write(tmp_path / "b.yaml", together(service_import("x"), service_import("db")))
-    looks = [look for _ in range(4) if (look := folder.look()) is not None]
-    assert [names(look) for look in looks] == [["db", "web", "x"]]
-
-
-@pytest.mark.parametrize(
-    ("name", "counts"),
-    [
-        ("a.yaml", True),
-        ("a.yml", True),
-        ("a.json", True),
-        ("deep/er/a.yaml", True),
-        (".hidden.yaml", False),
-        (".git/a.yaml", False),
-        ("..data/a.yaml", False),
-        ("a.yaml~", False),
-        ("a.yaml.bak", False),
-        ("a.txt", False),
-        ("yaml", False),
-    ],
-)
-def test_which_files_are_read(tmp_path: Path, name: str, counts: bool) -> None:
-    """YAML and JSON files at any depth; names that begin with a dot are passed over."""
-    write(tmp_path / name, service_import("web"))
-    assert names(Folder(tmp_path).look()) == (["web"] if counts else [])
-
-
-def test_problems_in_a_file_are_told(tmp_path: Path) -> None:
-    """What in a file could not be taken is told under its name; the rest of it counts."""
-    write(tmp_path / "a.yaml", together(service_import("web"), "{kind: ServiceImport}"))
-    look = Folder(tmp_path).look()
-    assert look is not None
-    assert names(look) == ["web"]
-    assert look.whole
-    assert list(look.problems) == ["a.yaml"]
-
-
-def config_map(volume: Path, generation: str, files: dict[str, str]) -> None:
-    """Write a ConfigMap volume as the kubelet does: a new generation, and one atomic swap of the link `..data`."""
-    for name, text in files.items():
-        write(volume / generation / name, text)
-    link = volume / "..data_tmp"
-    link.symlink_to(generation)
-    link.rename(volume / "..data")
-    for name in files:
-        if not (volume / name).is_symlink():
-            (volume / name).symlink_to(f"..data/{name}")
-    for path in volume.iterdir():
-        if path.is_symlink() and not path.exists():
-            path.unlink()
-
-
-def test_a_mounted_config_map_is_swapped_as_one(tmp_path: Path) -> None:
-    """A ConfigMap's files are links through `..data`; when that is swapped, all files change in the same look."""
-    config_map(tmp_path, "..2026_01", {"a.yaml": service_import("web"), "b.yaml": service_import("db")})
-    folder = Folder(tmp_path)
-    assert names(folder.look()) == ["db", "web"]
-    config_map(tmp_path, "..2026_02", {"a.yaml": service_import("db"), "b.yaml": service_import("web2")})
-    looks = [look for _ in range(4) if (look := folder.look()) is not None]
-    assert [names(look) for look in looks] == [["db", "web2"]]
-
-
-def test_nothing_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that did not change is not read again."""
+async def test_a_folder_that_becomes_whole_is_listed_again(tmp_path: Path) -> None:
+    """Less than whole is told with the list, and so is its end."""
     write(tmp_path / "a.yaml", service_import("web"))
     write(tmp_path / "b.yaml", HALF)
-    folder = Folder(tmp_path)
-    folder.look()
-
-    def read_bytes(path: Path) -> bytes:
-        raise AssertionError(f"{path} is read again")
-
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
-    for _ in range(3):
-        assert folder.look() is None
+    with capture_logs() as log:
+        async with Followed(tmp_path) as followed:
+            await followed.until(lambda: followed.mirror.is_heard)
+            assert not followed.mirror.is_whole
+            assert followed.health.state is State.SYNCED
+            write(tmp_path / "b.yaml", service_import("db"))
+            await followed.until(lambda: followed.mirror.is_whole)
+            assert followed.names() == ["db", "web"]
+            assert followed.health.streams[Resource.SERVICE_IMPORTS].relists == {"whole": 1}
+    assert [line["event"] for line in log] == ["source fault", "cluster synced", "source fault gone"]

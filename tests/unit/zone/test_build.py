@@ -91,7 +91,8 @@ def test_the_order_is_that_of_clusters_and_addresses() -> None:
 def test_the_order_does_not_depend_on_slices() -> None:
     """How a cluster cuts its endpoints into slices does not show."""
     one = build(headless(many("a", 1, 4, ports=(PG,))), OPTIONS)
-    two = build(headless(many("a", 1, 1, ports=(PG,)), many("a", 2, 3, ports=(PG,))), OPTIONS)
+    ends = tuple(Endpoint(ip(n), f"h{n}") for n in (1, 4))
+    two = build(headless(Backends("a", ends, (PG,)), many("a", 2, 2, ports=(PG,))), OPTIONS)
     assert one == two
 
 

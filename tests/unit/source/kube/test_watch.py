@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mcsdns.source.kube.watch import (
     START,
@@ -76,9 +77,10 @@ CASES = [
     Case("still no CRD", State(told=Told.ABSENT), Absent(), (), EMPTY, List(), After.ABSENT),
     Case("denied, then no CRD", State(told=Told.PARTIAL), Absent(), (INIT, DONE), EMPTY, List(), After.ABSENT),
     Case("the CRD was deleted", listed, Absent(), (), EMPTY, List(), After.ABSENT),
-    Case("403 at start", START, Denied(), (INIT, PARTIAL), EMPTY, List(), After.DENIED, "denied"),
-    Case("403 again", State(told=Told.PARTIAL), Denied(), (), EMPTY, List(), After.DENIED),
-    Case("403 after a list", listed, Denied(), (), EMPTY, List(), After.DENIED),
+    Case("403 at start", START, Denied(), (INIT, PARTIAL), EMPTY, List(), After.BACKOFF, "denied"),
+    Case("403 again", State(told=Told.PARTIAL, denied=3), Denied(), (), EMPTY, List(), After.BACKOFF),
+    Case("403 again and again", State(told=Told.PARTIAL, denied=4), Denied(), (), EMPTY, List(), After.DENIED),
+    Case("403 after a list", listed, Denied(), (), EMPTY, List(), After.BACKOFF),
     Case("401, new credentials", START, Failed(is_worth_trying_at_once=True), (), EMPTY, List(), After.NOW),
     Case("an event", watching, Progress("101"), (), WATCHING, Watch("101"), After.NOW),
     Case("an old event", watching, Progress("99"), (), WATCHING, Watch("100"), After.NOW),
@@ -89,7 +91,8 @@ CASES = [
     Case("silence", watching, Silent(), (), WATCHING, Watch("100"), After.NOW),
     Case("an outage", watching, Failed(), (), WATCHING, Watch("100"), After.BACKOFF),
     Case("a token rotated", watching, Failed(is_worth_trying_at_once=True), (), WATCHING, Watch("100"), After.NOW),
-    Case("RBAC changed", watching, Denied(), (), WATCHING, Watch("100"), After.DENIED),
+    Case("the API server was restarted", watching, Denied(), (), WATCHING, Watch("100"), After.BACKOFF),
+    Case("RBAC changed", replace(watching, denied=4), Denied(), (), WATCHING, Watch("100"), After.DENIED),
     Case("410", watching, Gone(), (), EMPTY, List(), After.BACKOFF, "gone"),
     Case("an event too long", watching, Unreadable(), (), EMPTY, List(), After.BACKOFF, "unreadable"),
     Case("the version is gone", watching, Absent(), (), EMPTY, List(), After.BACKOFF, "version"),
