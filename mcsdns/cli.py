@@ -77,7 +77,7 @@ def _serve_parser(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "serve",
         help="run the server",
-        description="Watch the member clusters and answer DNS queries, until SIGTERM (goes on for lameduck_s) or SIGINT (stops at once).",
+        description="Watch the member clusters and answer DNS queries until SIGTERM (goes on for lameduck_s) or SIGINT (at once).",
     )
     _add_config(parser)
     _add_logs(parser, "info")

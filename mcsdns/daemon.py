@@ -67,6 +67,7 @@ class Daemon:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number.name)
+        gc.disable()
         self._builder.publish_first()
         listeners = await self._plane.start(self._listeners())
         self._state.listeners = listeners
@@ -120,9 +121,9 @@ class Daemon:
             )
         self._is_past_deadline = True
         self._builder.end_of_wait()
-        # What the first lists left behind lives as long as the process: the collector need not look at it again.
-        gc.collect()
+        # What the first lists made lives as long as the process: the collector need not look at it, neither then nor now.
         gc.freeze()
+        gc.enable()
 
     def _is_ready(self) -> tuple[bool, str]:
         """Tell whether the server is ready, and why or why not (design.md §6)."""

@@ -109,7 +109,7 @@ class Port(Struct, frozen=True, gc=False, order=True):
     A port that may be published.
 
     Args:
-        name: Lower case; empty where it has none or none that can be an SRV label.
+        name: Lower case; empty where it has none.
         protocol: `tcp`, `udp` or `sctp`.
         number: 1–65535.
     """

@@ -158,6 +158,7 @@ def _clusterset_ip(service: Service, draft: _Draft) -> None:
 
 def _headless(service: Service, draft: _Draft) -> None:
     taken = {backends.cluster_id for backends in service.backends}
+    domains: dict[str, bytes] = {}
     for cluster_id, endpoint, ports in _in_turns(service):
         draft.address(draft.owner, endpoint.address)
         if cluster_id is None or not endpoint.host:
@@ -169,7 +170,9 @@ def _headless(service: Service, draft: _Draft) -> None:
             )
             continue
         try:
-            target = below(host, draft.owner)
+            if cluster_id not in domains:
+                domains[cluster_id] = below(cluster_id, draft.owner)
+            target = child(endpoint.host, domains[cluster_id])
         except ValueError as error:
             draft.omit(Reason.NAME_TOO_LONG, f"no host name for {host}: {error}")
             continue

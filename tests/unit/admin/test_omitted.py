@@ -30,10 +30,10 @@ def test_what_never_came_as_far_as_a_service() -> None:
     assert count(state) == {("west", "bad-type"): 1, ("west", "bad-cluster-id"): 1}
 
 
-def test_records_that_could_not_be_made_have_no_cluster() -> None:
-    """They come of what several clusters say together."""
+def test_records_that_could_not_be_made_are_their_importers() -> None:
+    """They are counted for the cluster whose import counts."""
     state = FakeServer({"west": service_import("pend"), "east": ""}).state
-    assert count(state) == {("", "no-address"): 1}
+    assert count(state) == {("west", "no-address"): 1}
 
 
 HL = service_import("hl", headless=True)
