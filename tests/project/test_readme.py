@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
+from mcsdns.config import load
 from tests.e2e.server import COMMAND, Server
-from tests.project.demo_ports import demo_ports
 from tests.servers.run import need
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+DEMO = ROOT / "config" / "demo.yaml"
 ANY = "…"
 
 
@@ -31,15 +33,6 @@ class Shown(NamedTuple):
 
     command: str
     printed: tuple[str, ...]
-
-
-class _Demo(Server):
-    """The server as `make run` starts it, on the ports that the README names."""
-
-    def command(self) -> list[str]:
-        """Serve the demo."""
-        super().command()
-        return [str(COMMAND), "serve", "--config", str(ROOT / "config" / "demo.yaml"), "--log-format", "json"]
 
 
 def shown(text: str) -> list[Shown]:
@@ -56,9 +49,26 @@ def shown(text: str) -> list[Shown]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The demo, on its own ports."""
-    with demo_ports(), _Demo(tmp_path_factory.mktemp("demo"), []) as server:
+    """The demo as `make run` serves it, but on free ports: somebody may be running it beside the tests."""
+    settings = yaml.safe_load(DEMO.read_text())
+    clusters = [one | {"manifests": str(DEMO.parent / one["manifests"])} for one in settings["clusters"]]
+    listen = [one | {"address": "127.0.0.1:0"} for one in settings["listen"]]
+    with Server(tmp_path_factory.mktemp("demo"), clusters, listen=listen) as server:
         yield server
+
+
+def typed(command: str, server: Server) -> str:
+    """Return what a person would type if the demo were on this server's ports."""
+    for listen, (_, port) in zip(load(DEMO).listen, server.addresses, strict=True):
+        command = command.replace(f"-p {listen.address.port} ", f"-p {port} ")
+    return command.replace("mcsdns explain ", f"mcsdns explain --admin {server.admin_url} ")
+
+
+def test_the_readme_names_the_ports_of_the_demo() -> None:
+    """What is typed goes to where the demo listens, and nowhere else."""
+    ports = {int(port) for one in shown(README.read_text()) for port in re.findall(r"-p (\d+)", one.command)}
+    assert ports == {listen.address.port for listen in load(DEMO).listen}
+    assert str(load(DEMO).admin) == "127.0.0.1:9153", "explain asks there by default"
 
 
 def test_there_is_something_to_type() -> None:
@@ -75,7 +85,7 @@ def test_what_the_readme_shows(demo: Server, one: Shown) -> None:
     need(one.command.split()[0]) if not one.command.startswith("mcsdns") else None
     path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", one.command],
+        ["bash", "-c", typed(one.command, demo)],
         cwd=ROOT,
         env=os.environ | {"PATH": path},
         stdin=subprocess.DEVNULL,

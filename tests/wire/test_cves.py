@@ -18,15 +18,22 @@ TCP = Transport(is_tcp=True)
 
 
 def costs(query: bytes) -> tuple[float, int]:
-    """Tell the seconds and the octets at most that one answer takes."""
+    """Tell the seconds and the octets that one answer takes: the least of three, since both count all threads of the process."""
+    return min(_seconds(query) for _ in range(3)), min(_peak(query) for _ in range(3))
+
+
+def _seconds(query: bytes) -> float:
     began = time.process_time()
     answer(query, TCP, SNAPSHOT, 0)
-    seconds = time.process_time() - began
+    return time.process_time() - began
+
+
+def _peak(query: bytes) -> int:
     tracemalloc.start()
     answer(query, TCP, SNAPSHOT, 0)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return seconds, peak
+    return peak
 
 
 def test_counts_of_65535_allocate_nothing() -> None:
