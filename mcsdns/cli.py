@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from mcsdns import logs
-from mcsdns.config import Config, load
+from mcsdns.config import Config
+from mcsdns.configfile import load
 from mcsdns.errors import ConfigError, McsdnsError
 
 if TYPE_CHECKING:

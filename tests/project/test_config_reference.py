@@ -10,7 +10,8 @@ import msgspec
 import pytest
 import yaml
 
-from mcsdns.config import Address, Cluster, Config, Kubeconfig, Limits, Listen, load
+from mcsdns.config import Address, Cluster, Config, Kubeconfig, Limits, Listen
+from mcsdns.configfile import load
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "config" / "mcsdns.yaml"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from mcsdns.config import load
+from mcsdns.configfile import load
 from tests.e2e.server import COMMAND, Server
 from tests.servers.run import need
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mcsdns.config import Address, parse_address
+from mcsdns.config import Address
+from mcsdns.configfile import parse_address
 
 
 @pytest.mark.parametrize(

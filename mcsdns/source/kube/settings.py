@@ -1,7 +1,7 @@
 """
 How one cluster is reached, and the numbers by which it is followed.
 
-Not here: reading the configuration file (`mcsdns.config`), and the files named here (`mcsdns.source.kube.credentials`).
+Not here: reading the configuration file (`mcsdns.configfile`), and the files named here (`mcsdns.source.kube.credentials`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mcsdns.admin.state import ServerState
 from mcsdns.clusterset.model import View
-from mcsdns.config import parse
+from mcsdns.configfile import parse
 from mcsdns.metrics import Counters
 from mcsdns.plane.base import Listener
 from mcsdns.plane.counters import Ledger, Totals, summarize

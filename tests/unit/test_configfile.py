@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcsdns.config import Address, Config, Kubeconfig, Limits, Listen, load, parse
+from mcsdns.config import Address, Config, Kubeconfig, Limits, Listen
+from mcsdns.configfile import load, parse
 from mcsdns.errors import ConfigError
 
 PATH = Path("/etc/mcsdns/mcsdns.yaml")
