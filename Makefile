@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # How many tests run at once. A file stays on one worker: its tests share the servers that they start.
 WORKERS ?= 2
 
-.PHONY: help run test lint unit bench clean
+.PHONY: help run test lint unit clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'

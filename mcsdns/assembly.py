@@ -2,7 +2,7 @@
 The parts that a configuration asks for, put together: for each member cluster a source, its health and its mirror; for each
 view what is built of it.
 
-Not here: when they run (`mcsdns.daemon` for a server, `heard_once` for the commands that look once).
+Not here: when they run (`mcsdns.daemon` for a server, `mcsdns.once` for the commands that look once).
 """
 
 from __future__ import annotations

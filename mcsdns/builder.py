@@ -16,7 +16,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 
 import structlog
 
-from mcsdns.clusterset.merge import duplicates, speaking
+from mcsdns.clusterset.merge import duplicates, reserved_ids, speaking
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ServiceKey, View
 from mcsdns.source.events import Event, InitDone, Resource
@@ -79,6 +79,7 @@ class Builder:
         self._dirty: set[ServiceKey] = set()
         self._wake = asyncio.Event()
         self._speaking: list[Mirror] = []
+        self._reserved: frozenset[str] = frozenset()
         self._is_past_deadline = False
         self._log = structlog.get_logger()
 
@@ -158,6 +159,10 @@ class Builder:
     def _notice_speakers(self) -> None:
         """Where a cluster comes to count or ceases to (a cluster id taken twice), everything it says is dirty."""
         now = speaking(self._mirrors)
+        reserved = reserved_ids(now)
+        if reserved != self._reserved:
+            self._reserved = reserved
+            self._dirty.update(*(mirror.keys() for mirror in self._mirrors))
         if now == self._speaking:
             return
         for mirror in {*now} ^ {*self._speaking}:

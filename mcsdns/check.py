@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from mcsdns.assembly import make_kube_source
-from mcsdns.clusterset.intake import CLUSTER_ID_PROPERTY, intake
-from mcsdns.clusterset.model import Property
+from mcsdns.clusterset.model import is_cluster_id
 from mcsdns.config import Cluster, Config
 from mcsdns.errors import SourceError
 from mcsdns.source.events import Resource
 from mcsdns.source.files import Folder, Look
+from mcsdns.source.objects import CLUSTER_ID_PROPERTY, ClusterProperty
 
 if TYPE_CHECKING:
     from mcsdns.source.kube.probe import Probe, ResourceProbe
@@ -157,6 +157,13 @@ async def _check(cluster: Cluster, limit_s: float) -> ClusterReport:
 
 def _identity(cluster: Cluster, property_id: str | None) -> tuple[str, str, list[Finding]]:
     """Return the cluster id, where it comes from, and what is odd about it (KEP-2149; design.md §4)."""
+    if property_id is not None and not is_cluster_id(property_id):
+        finding = Finding(
+            "warning",
+            f"the cluster's ClusterProperty says {property_id[:64]!r}, which is no cluster id: it does not count",
+            "make it one DNS label in lower case, or two with a dot",
+        )
+        return (*_identity(cluster, None)[:2], [finding])
     if cluster.id is None:
         return (property_id, "ClusterProperty", []) if property_id else (cluster.name, "name", [])
     if property_id in (None, cluster.id):
@@ -187,8 +194,7 @@ async def _check_folder(cluster: Cluster, limit_s: float) -> ClusterReport:
     findings += (Finding(level, f"{name}: {problem}", "correct the file") for name, problem in look.problems.items())
     counts = Counter(resource for resource, _, _ in look.objects)
     found = look.objects.get((Resource.CLUSTER_PROPERTIES, "", CLUSTER_ID_PROPERTY))
-    value = intake(found) if found is not None else None
-    cluster_id, id_source, odd = _identity(cluster, value.cluster_id if isinstance(value, Property) else None)
+    cluster_id, id_source, odd = _identity(cluster, found.spec.value if isinstance(found, ClusterProperty) else None)
     resources = tuple(ResourceReport(resource, (), None, (), counts[resource]) for resource in Resource)
     return ClusterReport(cluster.name, source, None, cluster_id, id_source, resources, (*findings, *odd))
 

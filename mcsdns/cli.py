@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 DEMO = "demo.yaml"
 """The configuration that is served where none is named: three member clusters as folders, installed with the command."""
 
+MAX_TIMEOUT_S = 3600
+"""The most seconds that a command waits for clusters or for a server."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """
@@ -157,7 +160,11 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--timeout", metavar="SECONDS", type=float, default=30.0, help="how long to wait for the clusters (default: 30)"
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=30.0,
+        help="how long to wait for the clusters (default: 30)",
     )
 
 
@@ -168,6 +175,16 @@ def _add_logs(parser: argparse.ArgumentParser, level: str) -> None:
     parser.add_argument(
         "--log-format", choices=("text", "json"), default="text", help="the form of log lines (default: text)"
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= MAX_TIMEOUT_S:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, at most {MAX_TIMEOUT_S}; found {text!r}")
+    return seconds
 
 
 class _Version(argparse.Action):
@@ -215,8 +232,10 @@ def _export(options: argparse.Namespace) -> int:
 
     config = _config(options).viewed(options.view)
     assembly = asyncio.run(hear(config, options.timeout))
-    if not build_all(assembly):
-        return _unheard(assembly, options.timeout)
+    is_complete = build_all(assembly)
+    _tell_unheard(assembly)
+    if not is_complete:
+        return 1
     view = assembly.views[0]
     for line in masterfile.lines(apex(assembly.options, view.serial), iter(view.services.values())):
         print(line)
@@ -254,6 +273,7 @@ def _explain_here(options: argparse.Namespace) -> Explanation:
 
 
 def _explain_there(options: argparse.Namespace) -> Explanation:
+    from http.client import HTTPException  # noqa: PLC0415
     from urllib.error import HTTPError, URLError  # noqa: PLC0415
     from urllib.parse import urlencode  # noqa: PLC0415
     from urllib.request import urlopen  # noqa: PLC0415
@@ -269,21 +289,26 @@ def _explain_there(options: argparse.Namespace) -> Explanation:
             return msgspec.json.decode(answer.read(), type=Explanation)
     except HTTPError as error:
         raise ConfigError("", "explain", error.read(1024).decode(errors="replace").strip() or str(error)) from error
-    except (URLError, OSError, msgspec.DecodeError) as error:
+    except (
+        OSError,
+        HTTPException,
+        ValueError,
+        msgspec.DecodeError,
+    ) as error:  # ValueError: what urllib says of a bad URL
         reason = error.reason if isinstance(error, URLError) else error
         problem = f"no mcsdns answers at {options.admin} ({reason}); name its admin address, or use --config to do without a server"
         raise ConfigError("", "--admin", problem) from error
 
 
-def _unheard(assembly: Assembly, limit_s: float) -> int:
+def _tell_unheard(assembly: Assembly) -> None:
     for member in assembly.members:
         if not member.mirror.is_whole:
             problems = "; ".join(f"{what}: {problem}" for what, problem in member.health.problems.items())
+            left_out = " (optional: left out)" if member.is_optional else ""
             print(
-                f"mcsdns: cluster {member.name} could not be heard whole within {limit_s:g} s: {problems or member.health.cause}",
+                f"mcsdns: cluster {member.name} could not be heard whole{left_out}: {problems or member.health.cause}",
                 file=sys.stderr,
             )
-    return 1
 
 
 def _print(value: object, text: str, output: str) -> None:

@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -21,6 +22,8 @@ import yaml
 from mcsdns.config import Address, Cluster, Config
 from mcsdns.errors import ConfigError
 
+MAX_NSID = 128
+"""Longest `nsid` in octets: a pod's name and more. What does not fit beside an answer would never be sent."""
 MAX_ZONE = 255 - 64 - 64 - 4
 """Longest zone name in octets, wire format: it leaves room for the longest service and namespace, and `svc` (RFC 1035 §2.3.4)."""
 
@@ -131,9 +134,18 @@ class _Hook:
         if kind is Address and isinstance(value, str):
             return parse_address(value)
         if kind is Path and isinstance(value, str) and value:
-            return self._base / Path(value).expanduser()
+            return self._path(value)
         expected = "a path" if kind is Path else "address:port such as 127.0.0.1:5300"
         raise ValueError(f"expected {expected}, found {value!r}")
+
+    def _path(self, text: str) -> Path:
+        try:
+            path = self._base / Path(text).expanduser()
+            if b"\0" not in os.fsencode(path):
+                return path
+        except (RuntimeError, UnicodeEncodeError):  # `~nobody`; half of a surrogate pair
+            pass
+        raise ValueError(f"expected a path, found {text!r}")
 
 
 def _plain(problem: str) -> str:
@@ -156,6 +168,8 @@ def _problems(config: Config) -> list[tuple[str, str]]:
         found.append(("clusters", "expected at least one member cluster"))
     if not config.listen:
         found.append(("listen", "expected at least one address"))
+    if config.nsid is not None and not (config.nsid.isascii() and 0 < len(config.nsid) <= MAX_NSID):
+        found.append(("nsid", f"expected 1 to {MAX_NSID} ASCII characters, found {config.nsid[:MAX_NSID]!r}"))
     names: set[str] = set()
     ids: set[str] = set()
     for index, cluster in enumerate(config.clusters):

@@ -138,9 +138,10 @@ class Daemon:
 
     def _on_signal(self, name: str) -> None:
         # A person at a terminal (SIGINT) is no load balancer that has to learn of it first.
-        if self._stop.is_set() or name == "SIGINT":
+        is_at_once = self._stop.is_set() or name == "SIGINT"
+        if is_at_once:
             self._stop_now.set()
-        self._log.info("stopping", signal=name, lameduck_s=self._config.lameduck_s)
+        self._log.info("stopping", signal=name, lameduck_s=0.0 if is_at_once else self._config.lameduck_s)
         self._stop.set()
 
     async def _lame_duck(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from mcsdns.source.events import Resource
 from mcsdns.source.objects import ClusterProperty, Endpoint, EndpointSlice, Port, ServiceExport, ServiceImport
@@ -51,7 +51,9 @@ def expected_records(state: State, ids: Mapping[str, str], view: str | None) -> 
         if imported.spec.type == "ClusterSetIP":
             records |= set(_clusterset_ip(owner, imported))
         else:
-            records |= set(_headless(owner, list(_backends(state, speaking, view, (namespace, name), imported))))
+            records |= set(
+                _headless(owner, list(_backends(state, speaking, view, (namespace, name), imported)), speaking.values())
+            )
     return records
 
 
@@ -103,7 +105,9 @@ def _clusterset_ip(owner: str, imported: ServiceImport) -> Iterator[Record]:
         yield from _srv(owner, port, owner)
 
 
-def _headless(owner: str, backends: list[tuple[str | None, EndpointSlice]]) -> Iterator[Record]:
+def _headless(
+    owner: str, backends: list[tuple[str | None, EndpointSlice]], members: Collection[str]
+) -> Iterator[Record]:
     pairs = [(source, obj, endpoint) for source, obj in backends for endpoint in obj.endpoints or ()]
     ready = [
         (source, obj, endpoint, text, address)
@@ -112,7 +116,7 @@ def _headless(owner: str, backends: list[tuple[str | None, EndpointSlice]]) -> I
         for text in endpoint.addresses or ()
         if (address := _address(text)) and f"IPv{address.version}" == obj.address_type
     ]
-    cluster_ids = {source for source, _ in backends}
+    cluster_ids = {source for source, _ in backends} | set(members)
     for source, obj, endpoint, text, address in ready:
         yield _address_record(owner, address)
         host = _host(endpoint, text)

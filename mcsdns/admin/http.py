@@ -6,7 +6,7 @@ Rules:
 2. No line in the log for a request. One that is no HTTP is DEBUG; one that fails through a defect of ours is an error.
 3. No response names the software beneath.
 
-Not here: authentication. The address is for the pod's own network (deploy/ has the NetworkPolicy).
+Not here: authentication. Who may reach the address is for the network to say.
 """
 
 from __future__ import annotations

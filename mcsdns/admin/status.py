@@ -41,6 +41,7 @@ class ResourceStatus(Struct, frozen=True):
         relists: How often it was listed again, by reason.
         errors: How often it failed, by code.
         drift: How many differences lists found to what the watch had told.
+        skipped: How many objects had not even a name.
     """
 
     objects: int
@@ -50,6 +51,7 @@ class ResourceStatus(Struct, frozen=True):
     relists: Mapping[str, int]
     errors: Mapping[str, int]
     drift: int
+    skipped: int
 
 
 class ClusterStatus(Struct, frozen=True):
@@ -197,4 +199,5 @@ def _resource(mirror: Mirror, health: Health, resource: Resource) -> ResourceSta
         relists=dict(stream.relists),
         errors=dict(stream.errors),
         drift=stream.drift,
+        skipped=stream.skipped,
     )

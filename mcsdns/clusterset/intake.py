@@ -34,9 +34,6 @@ from mcsdns.clusterset.model import (
 )
 from mcsdns.source import objects
 
-CLUSTER_ID_PROPERTY = "cluster.clusterset.k8s.io"
-"""The ClusterProperty that holds the cluster id (KEP-2149)."""
-
 PROTOCOLS = ("tcp", "udp", "sctp")
 _FAMILIES = {"IPv4": 4, "IPv6": 6}
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -154,7 +151,7 @@ def _slice(obj: objects.EndpointSlice) -> Slice | Rejected | None:
 
 
 def _property(obj: objects.ClusterProperty) -> Property | Rejected | None:
-    if obj.metadata.name != CLUSTER_ID_PROPERTY:
+    if obj.metadata.name != objects.CLUSTER_ID_PROPERTY:
         return None
     cluster_id = obj.spec.value
     if not is_cluster_id(cluster_id):

@@ -60,6 +60,11 @@ def duplicates(mirrors: Iterable[Mirror]) -> Iterator[tuple[Mirror, Mirror]]:
             yield mirror, taken[mirror.cluster_id]
 
 
+def reserved_ids(mirrors: Iterable[Mirror]) -> frozenset[str]:
+    """Return the cluster ids of two labels among mirrors that count: `<host>.<id>` of another cluster could be spelled like one."""
+    return frozenset(mirror.cluster_id for mirror in mirrors if "." in mirror.cluster_id)
+
+
 def importer(key: ServiceKey, mirrors: Iterable[Mirror], view: View) -> Mirror | None:
     """Return the mirror whose ServiceImport gives the view its type, ports and IPs (rule 1), or None where it imports nothing."""
     for mirror in speaking(mirrors):
@@ -107,6 +112,7 @@ def merge(key: ServiceKey, mirrors: Sequence[Mirror], view: View) -> Service | N
         imported.ips,
         imported.ports,
         tuple(sorted(backends, key=_backends_order)),
+        reserved_ids(heard),
         tuple(sorted(set(omissions))),
         tuple(sorted(set(objects))),
     )

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mcsdns.clusterset.intake import CLUSTER_ID_PROPERTY, Value, changed_at, intake
+from mcsdns.clusterset.intake import Value, changed_at, intake
 from mcsdns.clusterset.model import Export, Import, ObjectRef, Omission, Property, Rejected, ServiceKey, Slice
 from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, Resource
-from mcsdns.source.objects import Object
+from mcsdns.source.objects import CLUSTER_ID_PROPERTY, Object
 
 ObjectKey = tuple[str, str]
 """Namespace and name of an object."""

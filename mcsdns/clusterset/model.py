@@ -215,6 +215,7 @@ class Service(Struct, frozen=True, gc=False):
         ips: Addresses of a ClusterSetIP service, sorted.
         ports: Ports of a ClusterSetIP service, sorted.
         backends: Endpoints of a headless service, sorted by cluster id and address.
+        reserved: Ids of two labels that member clusters have: below the service they name clusters, and may own no records.
         omissions: What was left out, sorted.
         objects: What had a part in it, sorted.
     """
@@ -225,6 +226,7 @@ class Service(Struct, frozen=True, gc=False):
     ips: tuple[bytes, ...]
     ports: tuple[Port, ...]
     backends: tuple[Backends, ...]
+    reserved: frozenset[str]
     omissions: tuple[Omission, ...]
     objects: tuple[ObjectRef, ...]
 

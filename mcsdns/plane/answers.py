@@ -27,7 +27,10 @@ from mcsdns.zone.rrset import Update
 from mcsdns.zone.snapshot import Snapshot
 
 LARGEST_KEPT = 4096
-"""Largest reply that is kept, octets. One above it is rarely asked for, and would push out dozens that are asked for often."""
+"""
+Most octets of a reply that is kept, with its query. One above it is rarely asked for, and would push out dozens that are asked for
+often; a query this long is padded with what stands behind the message.
+"""
 _OVERHEAD = 400
 """Octets that a kept reply costs beside its query and its own octets: the objects around them."""
 _KEPT = frozenset({Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.REFUSED, Rcode.SERVFAIL})
@@ -132,7 +135,7 @@ class Answers:
         octets = reply.octets(query[:2], turn)
         tally = self._count(reply, query, octets)
         weight = _OVERHEAD + len(query) + len(octets)
-        if reply.rcode in _KEPT and len(octets) <= LARGEST_KEPT and weight <= self._kept.maxsize:
+        if reply.rcode in _KEPT and len(query) + len(octets) <= LARGEST_KEPT and weight <= self._kept.maxsize:
             generation = self._generations[reply.service]
             self._kept[query[2:]] = _Rendered(reply, reply.service, generation, turn, tally, weight)
         return octets

@@ -92,6 +92,7 @@ class Stream:
         return b"".join(out), read
 
     def _is_last(self, has_octets: bool, response: bytes | None) -> bool:
+        # What got NOTIMP is not counted: how another opcode's messages are laid out is not known here, so none is malformed.
         if response is None or response[3] & 0xF == Rcode.FORMERR:
             self._malformed += 1
         self.is_ended = not has_octets or self._malformed >= MALFORMED_LIMIT

@@ -15,8 +15,10 @@ Names that begin with a dot are passed over: mounted ConfigMaps keep their gener
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -115,20 +117,28 @@ class Folder:
         found: dict[Path, Stamp] = {}
         try:
             for entry in self._files(self._path):
-                found[Path(entry.path)] = _stamp(entry.stat())
+                # One that has gone since its folder was read is for the next look: a file is gone once it is absent from two.
+                with suppress(FileNotFoundError):
+                    found[Path(entry.path)] = _stamp(entry.stat())
         except OSError as error:
             raise SourceError(f"the folder {self._path} cannot be read: {error.strerror}") from error
         return found
 
-    def _files(self, folder: Path) -> list[os.DirEntry[str]]:
+    def _files(self, folder: Path, above: tuple[tuple[int, int], ...] = ()) -> list[os.DirEntry[str]]:
+        """Give the files of a folder and of those below it. `above` are the folders that led here, by device and inode."""
         files: list[os.DirEntry[str]] = []
+        stat = folder.stat()
+        here = (stat.st_dev, stat.st_ino)
+        if here in above:
+            return files  # a link back to a folder that is being read
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if entry.is_dir():
-                    files += self._files(Path(entry.path))
-                elif Path(entry.name).suffix in SUFFIXES and entry.is_file():
+                if _leads(entry.is_dir):
+                    with suppress(FileNotFoundError):
+                        files += self._files(Path(entry.path), (*above, here))
+                elif Path(entry.name).suffix in SUFFIXES and _leads(entry.is_file):
                     files.append(entry)
         return files
 
@@ -213,6 +223,16 @@ def _content(raw: bytes, is_json: bool) -> _Content:
 
 def _told(keys: Iterable[Key], what: str) -> list[str]:
     return [f"{resource} {namespace}/{name} stands {what}" for resource, namespace, name in sorted(keys)]
+
+
+def _leads(to: Callable[[], bool]) -> bool:
+    """Ask `is_dir` or `is_file` of an entry: a link that leads round to itself is neither, like one that leads nowhere."""
+    try:
+        return to()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False
 
 
 def _stamp(stat: os.stat_result) -> Stamp:

@@ -43,12 +43,11 @@ class Stream:
         heard_at: When the last byte or scan came, on the monotonic clock; None before the first.
         relists: How often the resource was listed again, by reason.
         errors: How often the stream broke, by code (`http_503`, `timeout`, …: a bounded set).
-        objects: How many objects there are.
         skipped: How many objects had not even a name, and so could not be told.
         drift: How many differences lists found to what the watch had told: it should be none.
     """
 
-    __slots__ = ("drift", "errors", "heard_at", "is_listed", "objects", "problem", "relists", "skipped")
+    __slots__ = ("drift", "errors", "heard_at", "is_listed", "problem", "relists", "skipped")
 
     def __init__(self) -> None:
         self.is_listed = False
@@ -56,7 +55,6 @@ class Stream:
         self.heard_at: float | None = None
         self.relists: dict[str, int] = {}
         self.errors: dict[str, int] = {}
-        self.objects = 0
         self.skipped = 0
         self.drift = 0
 

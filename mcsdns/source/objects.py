@@ -126,6 +126,10 @@ class EndpointSlice(Struct, frozen=True, gc=False):
     problems: tuple[str, ...] = field(default=(), name=".problems")
 
 
+CLUSTER_ID_PROPERTY = "cluster.clusterset.k8s.io"
+"""The ClusterProperty that holds the cluster id (KEP-2149)."""
+
+
 class PropertySpec(Struct, frozen=True, gc=False):
     """`spec` of a ClusterProperty."""
 

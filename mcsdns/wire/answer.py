@@ -36,9 +36,9 @@ from mcsdns.zone.snapshot import Snapshot
 
 _TO_QUESTION = b"\xc0\x0c"
 """The pointer to the name of the question, which is at octet 12."""
-_TARGET = {Type.NS: 0, Type.SRV: 6}
+_TARGET: Mapping[int, int] = {Type.NS: 0, Type.SRV: 6}
 """Where the target begins in the RDATA of the types whose targets' addresses go into the additional section."""
-_TRANSFERS = (Type.AXFR, Type.IXFR)
+TRANSFERS = (Type.AXFR, Type.IXFR)
 _ADDRESSES = (Type.A, Type.AAAA)
 
 
@@ -93,7 +93,7 @@ def _refusal(query: Query, snapshot: Snapshot) -> Content | None:
         return Content(Rcode.BADVERS)
     if question.rrclass != Class.IN or not snapshot.holds(question.name):
         return Content(Rcode.REFUSED, ede=Ede.NOT_AUTHORITATIVE)
-    if question.type in _TRANSFERS:
+    if question.type in TRANSFERS:
         return Content(Rcode.REFUSED, ede=Ede.PROHIBITED)
     return None
 
@@ -110,13 +110,14 @@ def _lookup(question: Question, snapshot: Snapshot) -> Content:
         if not snapshot.complete:
             return Content(Rcode.SERVFAIL, ede=Ede.NOT_READY)
         return _negative(Rcode.NXDOMAIN, question, snapshot)
-    rrset = _choose(node, question.type)
+    rrset = choose(node, question.type)
     if rrset is None:
         return _negative(Rcode.NOERROR, question, snapshot)
     return _positive(rrset, question, snapshot)
 
 
-def _choose(node: Node, qtype: int) -> RRset | None:
+def choose(node: Node, qtype: int) -> RRset | None:
+    """Return the RRset of a node that answers a type; for ANY the first one (RFC 8482 §4.1); None for NODATA."""
     for rrset in node:
         if qtype in (rrset.type, Type.ANY):
             return rrset
@@ -133,19 +134,32 @@ def _positive(rrset: RRset, question: Question, snapshot: Snapshot) -> Content:
         Rcode.NOERROR,
         is_authoritative=True,
         answer=records(_TO_QUESTION, rrset),
-        glue=_glue(rrset, question, nodes) if rrset.type in _TARGET else (),
+        glue=_glue(rrset, question, nodes),
         service=owner,
     )
 
 
 def _glue(rrset: RRset, question: Question, nodes: Mapping[bytes, Node]) -> Iterator[tuple[int, bytes]]:
-    # From the same service or the apex alone: so it is of the same generation as the answer.
     pointers = pointers_to(question.name)
-    at = _TARGET[Type(rrset.type)]
+    for target, found in addresses_of_targets(rrset, nodes):
+        yield len(found.rdata), b"".join(records(compress(target, pointers), found))
+
+
+def addresses_of_targets(rrset: RRset, nodes: Mapping[bytes, Node]) -> Iterator[tuple[bytes, RRset]]:
+    """
+    Give the address RRsets of the targets of SRV and NS, with their owner names, in the order of the targets; nothing for other types.
+
+    Args:
+        rrset: The answer.
+        nodes: Of the service it is from, or of the apex, and no others: so that all is of one generation.
+    """
+    at = _TARGET.get(rrset.type)
+    if at is None:
+        return
     for target in dict.fromkeys([rdata[at:].lower() for rdata in rrset.rdata]):
         for found in nodes.get(target, ()):
             if found.type in _ADDRESSES:
-                yield len(found.rdata), b"".join(records(compress(target, pointers), found))
+                yield target, found
 
 
 def _negative(rcode: Rcode, question: Question, snapshot: Snapshot) -> Content:

@@ -132,15 +132,20 @@ class _Draft:
         return ServiceRecords(self.owner, nodes, tuple(sorted(set(self._omissions))))
 
     def _node(self, rrsets: dict[int, dict[bytes, None]]) -> Node:
-        return tuple(RRset(rr_type, self._ttl, self._fitting(tuple(rrsets[rr_type]))) for rr_type in sorted(rrsets))
+        return tuple(
+            RRset(rr_type, self._ttl, self._fitting(rr_type, tuple(rrsets[rr_type]))) for rr_type in sorted(rrsets)
+        )
 
-    def _fitting(self, rdata: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    def _fitting(self, rr_type: int, rdata: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Return as many records as one message carries (rule 7)."""
         room = _MESSAGE - _OVERHEAD
         for fitting, one in enumerate(rdata):
             room -= _RR_FIXED + len(one)
             if room < 0:
-                self.omit(Reason.ANSWER_TOO_LARGE, f"{fitting} of {len(rdata)} records fit into one answer")
+                self.omit(
+                    Reason.ANSWER_TOO_LARGE,
+                    f"{fitting} of {len(rdata)} {Type(rr_type).name} records fit into one answer",
+                )
                 return rdata[:fitting]
         return rdata
 
@@ -157,7 +162,7 @@ def _clusterset_ip(service: Service, draft: _Draft) -> None:
 
 
 def _headless(service: Service, draft: _Draft) -> None:
-    taken = {backends.cluster_id for backends in service.backends}
+    taken = {backends.cluster_id for backends in service.backends} | service.reserved
     domains: dict[str, bytes] = {}
     for cluster_id, endpoint, ports in _in_turns(service):
         draft.address(draft.owner, endpoint.address)

@@ -6,7 +6,7 @@ Rules:
 2. Records that come out as they were are no change: they are not published and move no serial. What is left out is not a record.
 3. Every update has a greater serial than the last (RFC 1982).
 
-Not here: when to build. That is the builder task of `mcsdns.daemon`.
+Not here: when to build. That is for `mcsdns.builder`.
 """
 
 from __future__ import annotations

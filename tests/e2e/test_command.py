@@ -39,6 +39,17 @@ BAD = {
     "bad YAML": Bad("zone: a\nclusters: [\n", ("line 3", "not valid YAML")),
     "a key twice": Bad(EAST + "ttl: 5\nttl: 6\n", ("line 3", "'ttl'", "twice")),
     "no mapping": Bad("- 1\n", ("expected keys",)),
+    "nobody's home": Bad(
+        "clusters: [{name: east, manifests: ~nosuch/x}]\n", ("clusters[0].manifests", "expected a path")
+    ),
+    "NUL in a path": Bad(
+        'clusters: [{name: east, manifests: "f\\0x"}]\n', ("clusters[0].manifests", "expected a path")
+    ),
+    "half a character": Bad(
+        'clusters: [{name: east, manifests: "f\\ud800"}]\n', ("clusters[0].manifests", "expected a path")
+    ),
+    "NSID too long": Bad(EAST + f"nsid: {'n' * 129}\n", ("nsid", "128")),
+    "NSID that is empty": Bad(EAST + "nsid: ''\n", ("nsid", "128")),
     "empty file": Bad("", ("expected keys",)),
     "no clusters": Bad("zone: clusterset.local\n", ("`clusters` is missing",)),
     "empty clusters": Bad("clusters: []\n", ("clusters", "at least one")),
@@ -339,3 +350,23 @@ def _only_line(text: str) -> str:
 
 def _last_line(text: str) -> str:
     return text.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--timeout", "-1"), "expected seconds above 0"),
+        (("--timeout", "inf"), "expected seconds above 0"),
+        (("--timeout", "nan"), "expected seconds above 0"),
+        (("--admin", "http://[::1"), "--admin"),
+        (("--admin", "http://127.0.0.1:abc"), "--admin"),
+        (("--admin", "http://127.0.0.1:1/a b"), "--admin"),
+        (("--admin", "ftp://127.0.0.1"), "expected a URL"),
+    ],
+)
+def test_a_wrong_way_to_ask(arguments: tuple[str, ...], said: str) -> None:
+    """Exit 2 and a sentence, never a traceback."""
+    done = run("explain", "web.test.svc.clusterset.local", *arguments)
+    assert (done.returncode, done.stdout) == (WRONG, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -66,7 +66,9 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [ask()[:-1], ask(flags=0x2000), ask(f"huge.test.svc.{ZONE}")], ids=["malformed", "NOTIFY", "large"]
+    "query",
+    [ask()[:-1], ask(flags=0x2000), ask(f"huge.test.svc.{ZONE}"), ask() + bytes(5000)],
+    ids=["malformed", "NOTIFY", "large", "padded"],
 )
 def test_junk_and_large_replies_are_not_kept(query: bytes) -> None:
     """They would push out what honest clients ask again."""

@@ -6,12 +6,13 @@ import ipaddress
 
 import pytest
 
+from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import Reason
 from mcsdns.zone.build import Options
 from mcsdns.zone.names import from_text
 from mcsdns.zone.snapshot import Snapshot
-from tests.clustersets import clusterset, view_of, zone_of
-from tests.manifests import imported_slice, service_import, together
+from tests.clustersets import Live, clusterset, listing, view_of, zone_of
+from tests.manifests import cluster_property, imported_slice, service_import, together
 from tests.spec.cases import NODATA, NOERROR, NXDOMAIN, Case, ask, check
 
 DOTTED = [
@@ -67,6 +68,18 @@ def test_a_host_equal_to_a_dotted_cluster_id_owns_nothing() -> None:
     check(Case("db.test", "SRV", NOERROR, "5432 db-0.c1.reg1.db.test, 5432 ok.reg1.db.test"), zone)
     (records,) = view_of(mirrors).services.values()
     assert [omission.reason for omission in records.omissions] == [Reason.NAME_TAKEN]
+
+
+def test_the_id_of_any_member_cluster_owns_nothing() -> None:
+    """`<clusterid>.<svc>…` never has a record, though that cluster has no part in the service; and it has when the cluster is gone."""
+    text = together(service_import("db", headless=True), imported_slice("db", "reg1", "c1=10.0.0.1"))
+    live = Live([Mirror("reg1"), Mirror("c1.reg1")], [None])
+    live.list("reg1", text)
+    live.list("c1.reg1", "")
+    check(Case("c1.reg1.db.test", "A", NXDOMAIN), live.zones[None])
+    check(Case("db.test", "A", NOERROR, "10.0.0.1"), live.zones[None])
+    live.tell(*listing("c1.reg1", cluster_property("far.away")))
+    check(Case("c1.reg1.db.test", "A", NOERROR, "10.0.0.1"), live.zones[None])
 
 
 def test_readiness_in_one_cluster_does_not_name_hosts_in_another() -> None:

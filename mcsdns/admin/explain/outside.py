@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from mcsdns.admin.explain.question import Question
 from mcsdns.admin.explain.rules import Rule
-from mcsdns.admin.explain.scene import TRANSFERS, Finding, Scene
+from mcsdns.admin.explain.scene import Finding, Scene
+from mcsdns.wire.answer import TRANSFERS
 from mcsdns.zone.names import from_text, labels, to_text
 
 _REVERSE = (b"\x07in-addr\x04arpa\x00", b"\x03ip6\x04arpa\x00")

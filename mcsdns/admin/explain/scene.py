@@ -19,19 +19,16 @@ from mcsdns.admin.explain.rules import Rule
 from mcsdns.clusterset.merge import duplicates, importer, merge, speaking
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ObjectRef, Omission, Reason, Service, ServiceKey, View
+from mcsdns.wire.answer import TRANSFERS, addresses_of_targets, choose
 from mcsdns.zone.apex import apex
 from mcsdns.zone.build import Options, build, service_owner
 from mcsdns.zone.masterfile import record
 from mcsdns.zone.names import is_within, labels, to_text
-from mcsdns.zone.rrset import Node, RRset, ServiceRecords, Type, Update
+from mcsdns.zone.rrset import Node, RRset, ServiceRecords, Update
 from mcsdns.zone.snapshot import Snapshot
 
 Outcome = Literal["NOERROR", "NODATA", "NXDOMAIN", "SERVFAIL", "REFUSED"]
 """The response code, with NODATA for a NOERROR that carries no answer (RFC 2308 §2)."""
-
-TRANSFERS = (Type.AXFR, Type.IXFR)
-_TARGET = {Type.NS: 0, Type.SRV: 6}
-"""Where the target begins in the RDATA of the types whose targets' addresses go into the additional section."""
 
 
 class Finding(Struct, frozen=True):
@@ -133,11 +130,11 @@ class Scene:
             return Lookup("REFUSED")
         if self.node is None:
             return Lookup("NXDOMAIN" if self.snapshot.complete else "SERVFAIL")
-        for rrset in self.node:
-            if self.question.type in (rrset.type, Type.ANY):
-                answer = tuple(record(self.question.name, rrset, rdata) for rdata in rrset.rdata)
-                return Lookup("NOERROR", answer, tuple(self._additional(rrset)))
-        return Lookup("NODATA")
+        rrset = choose(self.node, self.question.type)
+        if rrset is None:
+            return Lookup("NODATA")
+        answer = tuple(record(self.question.name, rrset, rdata) for rdata in rrset.rdata)
+        return Lookup("NOERROR", answer, tuple(self._additional(rrset)))
 
     @property
     def imported(self) -> Collection[ServiceKey]:
@@ -179,16 +176,11 @@ class Scene:
         return {}
 
     def _additional(self, rrset: RRset) -> Iterator[str]:
-        if rrset.type not in _TARGET:
-            return
         nodes: Mapping[bytes, Node] = self.snapshot.apex.nodes
         if self.question.name not in nodes and self.records is not None:
             nodes = self.records.nodes
-        at = _TARGET[Type(rrset.type)]
-        for target in dict.fromkeys(rdata[at:] for rdata in rrset.rdata):
-            for found in nodes.get(target, ()):
-                if found.type in (Type.A, Type.AAAA):
-                    yield from (record(target, found, rdata) for rdata in found.rdata)
+        for target, found in addresses_of_targets(rrset, nodes):
+            yield from (record(target, found, rdata) for rdata in found.rdata)
 
 
 def _says_anything(mirror: Mirror, key: ServiceKey) -> bool:

@@ -23,12 +23,9 @@ from mcsdns.source.kube import certificate, payload
 from mcsdns.source.kube.client import Client
 from mcsdns.source.kube.discovery import KINDS, Kind, find_in, versions_served
 from mcsdns.source.kube.link import Link
-from mcsdns.source.objects import ClusterProperty
+from mcsdns.source.objects import CLUSTER_ID_PROPERTY, ClusterProperty
 
 VERBS: Final = ("get", "list", "watch")
-CLUSTER_ID: Final = "cluster.clusterset.k8s.io"
-"""The name of the ClusterProperty that holds the cluster id (KEP-2149)."""
-
 _DAY_S: Final = 86_400.0
 
 
@@ -159,7 +156,7 @@ async def _cluster_id(client: Client, resources: list[ResourceProbe]) -> str | N
     if found.version is None:
         return None
     try:
-        body = await client.get(f"{kind.path(found.version)}/{CLUSTER_ID}")
+        body = await client.get(f"{kind.path(found.version)}/{CLUSTER_ID_PROPERTY}")
         return msgspec.json.decode(body, type=ClusterProperty).spec.value
     except (ApiError, msgspec.MsgspecError):
         return None

@@ -149,6 +149,5 @@ class WatchReader:
             if pace.is_due:
                 await pace.rest()
         if lines:
-            self._teller.note_size()
             self._health.alive(self._resource)
         return None

@@ -78,7 +78,6 @@ class Teller:
                 case Emit.DONE | Emit.PARTIAL:
                     drift = self.ledger.end(rv)
                     self._stream.drift += drift if is_check else 0
-                    self._stream.objects = len(self.ledger)
                     self._sink(InitDone(cluster, resource, whole=emit is Emit.DONE))
 
     def take(self, line: bytes, *, is_first: bool) -> Progress | Bookmark | None:
@@ -112,10 +111,6 @@ class Teller:
                 raise payload.error_of(None, event.object)
             case unknown:
                 raise StreamError(f"expected a watch event, found one of type {unknown[:64]!r}")
-
-    def note_size(self) -> None:
-        """Put the number of objects where it can be read."""
-        self._stream.objects = len(self.ledger)
 
     def _decode(self, raw: msgspec.Raw) -> Object | None:
         """Decode one object, or count it as skipped."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -288,3 +289,28 @@ def test_nothing_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
     for _ in range(3):
         assert folder.look() is None
+
+
+def test_a_file_that_vanishes_during_a_look_is_no_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is absent from this look, as one that was deleted a moment sooner."""
+    write(tmp_path / "a.yaml", service_import("web"))
+    write(tmp_path / "b.yaml", service_import("db"))
+    folder = Folder(tmp_path)
+    listed = folder._files
+
+    def then_gone(*arguments: Any) -> Any:
+        files = listed(*arguments)
+        (tmp_path / "b.yaml").unlink(missing_ok=True)
+        return files
+
+    monkeypatch.setattr(folder, "_files", then_gone)
+    assert names(folder.look()) == ["web"]
+
+
+def test_links_that_lead_round_are_passed_over(tmp_path: Path) -> None:
+    """A link to itself is no file, and a link to a folder above is not followed again."""
+    write(tmp_path / "a.yaml", service_import("web"))
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    (tmp_path / "self").symlink_to(tmp_path)
+    (tmp_path / "nowhere.yaml").symlink_to("nosuch")
+    assert names(Folder(tmp_path).look()) == ["web"]

@@ -18,11 +18,11 @@ PG = Port("pg", "tcp", 5432)
 
 
 def clusterset_ip(*ips: bytes, ports: tuple[Port, ...] = ()) -> Service:
-    return Service(KEY, "cluster-a", ServiceType.CLUSTERSET_IP, ips, ports, (), (), ())
+    return Service(KEY, "cluster-a", ServiceType.CLUSTERSET_IP, ips, ports, (), frozenset(), (), ())
 
 
 def headless(*backends: Backends) -> Service:
-    return Service(KEY, "cluster-a", ServiceType.HEADLESS, (), (), backends, (), ())
+    return Service(KEY, "cluster-a", ServiceType.HEADLESS, (), (), backends, frozenset(), (), ())
 
 
 def ip(n: int) -> bytes:
