@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from mcsdns.metrics import Counters
 from mcsdns.plane.base import Limits, Listener
+from mcsdns.plane.choice import EXTENSION, has_extension
 from mcsdns.plane.python import PythonPlane
 from mcsdns.zone.rrset import Update
+from tests.servers.tools import Missing
 
 T = TypeVar("T")
 
@@ -97,6 +101,18 @@ def serving(
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+def native_extension() -> ModuleType:
+    """
+    Give the extension of the native plane.
+
+    Raises:
+        Missing: It is not built: no Rust toolchain was there when mcsdns was installed. With `CI=true` that fails the test.
+    """
+    if not has_extension():
+        raise Missing("the native plane is not built; install Rust (cargo) and run `make`, which then builds it")
+    return importlib.import_module(EXTENSION)
 
 
 def udp_client(port: int, host: str = "127.0.0.1") -> socket.socket:
