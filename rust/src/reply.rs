@@ -128,21 +128,10 @@ fn write_header(query: &Query, content: &Content, is_truncated: bool, counts: [u
     if is_truncated {
         flags |= TC;
     }
-    let [questions, answers, authorities, additionals] = counts.map(u16::to_be_bytes);
     out.put(&query.id);
     out.put_u16(flags);
-    out.put(&[questions, answers, authorities, additionals].concat_pairs());
-}
-
-/// Put pairs of octets in a row.
-trait ConcatPairs {
-    fn concat_pairs(self) -> [u8; 8];
-}
-
-impl ConcatPairs for [[u8; 2]; 4] {
-    fn concat_pairs(self) -> [u8; 8] {
-        let [[a, b], [c, d], [e, f], [g, h]] = self;
-        [a, b, c, d, e, f, g, h]
+    for count in counts {
+        out.put_u16(count);
     }
 }
 
