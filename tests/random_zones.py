@@ -50,7 +50,9 @@ def random_query(rng: random.Random, names: Sequence[bytes]) -> bytes:
     qtype = rng.choice(TYPES[:5]) if rng.random() < 0.7 else rng.choice(TYPES)
     qclass = 1 if rng.random() < 0.95 else rng.choice((0, 3, 255))
     flags = rng.choice((0, 0x0100, 0x0100, 0x07F0, rng.randrange(0x8000)))
-    packet = ask(qname, qtype, *_additional(rng), qclass=qclass, flags=flags) + (b"tail" if rng.random() < 0.05 else b"")
+    packet = ask(qname, qtype, *_additional(rng), qclass=qclass, flags=flags) + (
+        b"tail" if rng.random() < 0.05 else b""
+    )
     if kind < 0.25:
         counts = [rng.choice((0, 1, 1, 2)), *(rng.choice((0, 0, 1, 2, 65535)) for _ in range(3))]
         packet = header(flags, counts) + question(qname, qtype, qclass) + b"".join(_additional(rng))
@@ -75,7 +77,9 @@ def _additional(rng: random.Random) -> list[bytes]:
     compressed = record(b"\xc0\x0c", 250, 255, 0, b"\x00" + bytes(10) + bytes(6))
     other = record(rng.choice((b"\xc0\x0c", b"\x01a\xc0\x0c", b"\x00")), rng.choice((1, 99)), 1, 0, bytes(4))
     many = record(b"\xc0\x0c", 1, 1, 0, b"") * rng.choice((63, 64, 65, 70))
-    return rng.choice(([found, signed], [signed], [compressed], [other, found], [found, found], [signed, other], [many, found]))
+    return rng.choice(
+        ([found, signed], [signed], [compressed], [other, found], [found, found], [signed, other], [many, found])
+    )
 
 
 def _nodes(rng: random.Random, owner: bytes) -> dict[bytes, Node]:
@@ -120,4 +124,6 @@ def _addresses(rng: random.Random, count: int, owner: bytes, targets: list[bytes
 
 def _srv(rng: random.Random, targets: list[bytes]) -> RRset:
     spelled = [target.upper() if rng.random() < 0.1 else target for target in targets]
-    return RRset(Type.SRV, 5, tuple(b"\x00\x00\x00\x64" + (80 + n % 2).to_bytes(2, "big") + t for n, t in enumerate(spelled)))
+    return RRset(
+        Type.SRV, 5, tuple(b"\x00\x00\x00\x64" + (80 + n % 2).to_bytes(2, "big") + t for n, t in enumerate(spelled))
+    )

@@ -41,7 +41,7 @@ mod _plane {
     use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
     use pyo3::pybacked::PyBackedBytes;
-    use pyo3::types::PyBytes;
+    use pyo3::types::{PyBytes, PyDict};
 
     use crate::answer::{Fixed, Outcome, answer};
     use crate::counters;
@@ -58,6 +58,16 @@ mod _plane {
     const TYPES: [u16; counters::TYPES.len()] = counters::TYPES;
     #[pymodule_export]
     const SIZE_BOUNDS: [usize; counters::SIZE_BOUNDS.len()] = counters::SIZE_BOUNDS;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let names = PyDict::new(module.py());
+        names.set_item("drops", Drop::NAMES)?;
+        names.set_item("malformed", Fault::NAMES)?;
+        names.set_item("refused", Refused::NAMES)?;
+        names.set_item("closed", Closed::NAMES)?;
+        module.add("NAMES", names)
+    }
 
     /// Type, TTL and RDATA of an RRset.
     type PyRecords = (u16, u32, Vec<PyBackedBytes>);

@@ -210,7 +210,8 @@ impl Server {
     }
 
     fn close(&mut self, number: usize, why: Option<Closed>) {
-        if self.table.remove(number).is_some() {
+        // What is counted is counted before the client can see it: the connection is closed at the end of the block.
+        if let Some(_gone) = self.table.remove(number) {
             self.counters.open.set(self.table.count() as u64);
             if let Some(why) = why {
                 self.counters.closed.add(why as usize, 1);
