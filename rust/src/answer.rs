@@ -95,23 +95,25 @@ fn decide<'a>(query: &'a Query, snapshot: &'a Snapshot) -> Content<'a> {
     if query.opt.is_some_and(|opt| opt.version > 0) {
         return Content::of(Rcode::BadVers);
     }
-    if question.class != CLASS_IN || !snapshot.holds(question.name.as_bytes()) {
+    let found = snapshot.find(question.name.as_bytes()).filter(|_| question.class == CLASS_IN);
+    let Some(found) = found else {
         return Content { ede: Some(Ede::NotAuthoritative), ..Content::of(Rcode::Refused) };
-    }
+    };
     if matches!(question.rtype, AXFR | IXFR) {
         return Content { ede: Some(Ede::Prohibited), ..Content::of(Rcode::Refused) };
     }
-    look_up(question, snapshot)
+    look_up(question, found, snapshot)
 }
 
-fn look_up<'a>(question: &Question, snapshot: &'a Snapshot) -> Content<'a> {
-    match snapshot.find(question.name.as_bytes()) {
-        Found::Nothing if !snapshot.complete => Content { ede: Some(Ede::NotReady), ..Content::of(Rcode::ServFail) },
-        Found::Nothing => negative(Rcode::NxDomain, snapshot),
-        Found::Node(node) => match node.iter().find(|rrset| question.rtype == rrset.rtype || question.rtype == ANY) {
-            Some(rrset) => Content { is_authoritative: true, body: Body::Answer(rrset), ..Content::of(Rcode::NoError) },
-            None => negative(Rcode::NoError, snapshot),
-        },
+fn look_up<'a>(question: &Question, found: Found<'a>, snapshot: &'a Snapshot) -> Content<'a> {
+    let node = match found {
+        Found::Nothing if snapshot.complete => return negative(Rcode::NxDomain, snapshot),
+        Found::Nothing => return Content { ede: Some(Ede::NotReady), ..Content::of(Rcode::ServFail) },
+        Found::Node(node) => node,
+    };
+    match node.rrsets().find(|rrset| question.rtype == rrset.rtype || question.rtype == ANY) {
+        Some(rrset) => Content { is_authoritative: true, body: Body::Answer(rrset), ..Content::of(Rcode::NoError) },
+        None => negative(Rcode::NoError, snapshot),
     }
 }
 

@@ -115,13 +115,13 @@ impl<'a> Reply<'a> {
 
     /// Write it.
     pub fn write(&self, out: &mut Writer) {
-        out.put(&[0]);
-        out.put_u16(OPT);
-        out.put_u16(self.transport.udp_payload);
-        out.put(&[self.rcode as u8 >> 4, 0]);
-        out.put_u16(if self.asked.is_do { DO as u16 } else { 0 });
+        let [type_high, type_low] = OPT.to_be_bytes();
+        let [payload_high, payload_low] = self.transport.udp_payload.to_be_bytes();
+        let flags = if self.asked.is_do { (DO >> 8) as u8 } else { 0 };
         // An NSID that fits has fewer octets than a message, and so have all options.
-        out.put_u16((self.size - FIXED) as u16);
+        let [high, low] = ((self.size - FIXED) as u16).to_be_bytes();
+        let extended = self.rcode as u8 >> 4;
+        out.put(&[0, type_high, type_low, payload_high, payload_low, extended, 0, flags, 0, high, low]);
         if let Some(nsid) = self.nsid {
             out.put_u16(NSID);
             out.put_u16(nsid.len() as u16);

@@ -3,7 +3,7 @@
 //! ```text
 //! socket ──► udp / tcp ──► answer ──► query (edns, tsig, name)
 //!                            │
-//!                            └──────► zone (rrset) ◄── publish
+//!                            └──────► zone (names, rrset) ◄── publish
 //! ```
 //!
 //! `mcsdns.wire` in Python is the specification: on every input both give the same octets. This file alone knows Python, and only
@@ -17,6 +17,7 @@ pub mod answer;
 pub mod counters;
 pub mod edns;
 pub mod name;
+pub mod names;
 pub mod query;
 pub mod reply;
 pub mod rotation;

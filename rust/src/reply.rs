@@ -40,7 +40,7 @@ pub enum Body<'a> {
     /// None.
     Nothing,
     /// An answer.
-    Answer(&'a RRset),
+    Answer(RRset<'a>),
     /// The SOA of a negative one.
     Soa(&'a Snapshot),
     /// The TSIG record that says that the key is not known.
@@ -87,7 +87,7 @@ pub fn write(
     let spare = room.checked_sub(content.body.size());
     let is_truncated = spare.is_none();
     let rrset = if let Body::Answer(rrset) = content.body { Some(rrset) } else { None };
-    let taken = rrset.map(|rrset| take(rrset, is_truncated.then_some(room), turns));
+    let taken = rrset.map(|rrset| take(&rrset, is_truncated.then_some(room), turns));
     let glue = || rrset.iter().flat_map(|rrset| rrset.glue(spare.unwrap_or_default()));
     let mut counts = [u16::from(query.question.is_some()), 0, 0, u16::from(opt.is_some())];
     match content.body {
@@ -103,14 +103,14 @@ pub fn write(
     write_header(query, content, is_truncated, counts, &mut out);
     out.put(question);
     if let (Some(rrset), Some(taken)) = (rrset, taken) {
-        write_answers(rrset, &taken, &mut out);
+        write_answers(&rrset, &taken, &mut out);
     }
     if let (Body::Soa(snapshot), false) = (&content.body, is_truncated) {
         let size = query.question.as_ref().map_or(0, |question| question.name.as_bytes().len());
         out.put(&name::pointer(size, snapshot.zone.len()));
         out.put(&snapshot.soa);
     }
-    glue().for_each(|glue| out.put(&glue.octets));
+    glue().for_each(|glue| out.put(glue.octets));
     if let Some(opt) = opt {
         opt.write(&mut out);
     }
@@ -128,11 +128,10 @@ fn write_header(query: &Query, content: &Content, is_truncated: bool, counts: [u
     if is_truncated {
         flags |= TC;
     }
-    out.put(&query.id);
-    out.put_u16(flags);
-    for count in counts {
-        out.put_u16(count);
-    }
+    let [id, flags] = [query.id, flags.to_be_bytes()];
+    let [questions, answers, authorities, additionals] = counts.map(u16::to_be_bytes);
+    let header = [id, flags, questions, answers, authorities, additionals];
+    out.put(header.as_flattened());
 }
 
 /// Choose the answers: all of them, or, of those that are truncated to `room` octets, whole ones up to the first that does not fit.

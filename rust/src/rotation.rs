@@ -19,7 +19,7 @@ impl Default for Rotation {
 impl Turns for Rotation {
     fn turn(&mut self, rrset: &RRset) -> u64 {
         // An RRset stays where it is for as long as it is published; spread by Fibonacci hashing.
-        let spread = (std::ptr::from_ref(rrset).addr() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let spread = (rrset.octets.as_ptr().addr() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let slot = (spread >> (u64::BITS - SLOTS_LOG2)) as usize;
         self.0.get_mut(slot).map_or(0, |turn| {
             *turn = turn.wrapping_add(1);

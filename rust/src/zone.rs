@@ -13,9 +13,13 @@ use arc_swap::{ArcSwapOption, Guard};
 use imbl::shared_ptr::ArcK;
 
 use crate::name;
-use crate::rrset::{Nodes, RRset, Records, write};
+use crate::names::{Names, Node};
+use crate::rrset::{Nodes, Records, write};
 
-type Map<V> = imbl::GenericHashMap<Arc<[u8]>, V, foldhash::fast::RandomState, ArcK>;
+type Map<K, V> = imbl::GenericHashMap<K, V, foldhash::fast::RandomState, ArcK>;
+
+/// The label above the namespaces.
+const SVC: &[u8] = b"\x03svc";
 
 /// One change of a view, taken over as a whole (`mcsdns.zone.rrset.Update`).
 #[derive(Debug)]
@@ -43,6 +47,8 @@ pub enum Defect {
     Rdata,
     /// The SOA is not one record.
     Soa,
+    /// The zone is another one than before, or a name of the apex is outside it or where services are.
+    Apex,
 }
 
 impl std::fmt::Display for Defect {
@@ -52,52 +58,26 @@ impl std::fmt::Display for Defect {
             Self::Owner => "expected services two labels below svc.<zone>",
             Self::Rdata => "expected RDATA of at most 65535 octets",
             Self::Soa => "expected one SOA record",
+            Self::Apex => "expected the names of the apex in the zone, above its services",
         })
     }
 }
 
-/// The RRsets of one owner name, in the order of their type.
-pub type Node = Box<[RRset]>;
-
-/// Names and what stands at them, sorted.
-#[derive(Debug, Default)]
-struct Names(Box<[(Box<[u8]>, Node)]>);
-
-impl Names {
-    fn new<B: AsRef<[u8]>>(nodes: &Nodes<B>) -> Result<Self, Defect> {
-        let mut order: Vec<&(B, Vec<Records<B>>)> = nodes.iter().collect();
-        order.sort_unstable_by(|one, other| one.0.as_ref().cmp(other.0.as_ref()));
-        let find = |name: &[u8]| {
-            let at = order.binary_search_by(|(owner, _)| owner.as_ref().cmp(name)).ok()?;
-            order.get(at).map(|(_, records)| records.as_slice())
-        };
-        let mut made = Vec::with_capacity(order.len());
-        for (owner, rrsets) in &order {
-            let owner = owner.as_ref();
-            if !name::is_well_formed(owner) {
-                return Err(Defect::Name);
-            }
-            if rrsets.iter().flat_map(|rrset| &rrset.rdata).any(|rdata| rdata.as_ref().len() > 0xFFFF) {
-                return Err(Defect::Rdata);
-            }
-            made.push((owner.into(), rrsets.iter().map(|records| RRset::new(owner, records, find)).collect()));
-        }
-        Ok(Self(made.into_boxed_slice()))
-    }
-
-    fn get(&self, name: &[u8]) -> Option<&Node> {
-        let at = self.0.binary_search_by(|(owner, _)| owner.as_ref().cmp(name)).ok()?;
-        self.0.get(at).map(|(_, node)| node)
-    }
-}
-
-/// What is found under a name.
+/// What is found under a name of the zone.
 #[derive(Clone, Copy, Debug)]
 pub enum Found<'a> {
     /// The name does not exist.
     Nothing,
     /// It exists, with these RRsets or none.
-    Node(&'a [RRset]),
+    Node(Node<'a>),
+}
+
+/// Where in the zone a name stands.
+enum Place<'a> {
+    /// At or below the owner name of a service: that name, and the labels before it.
+    Service(&'a [u8], &'a [u8]),
+    /// Anywhere else: the labels before the zone's name.
+    Other(&'a [u8]),
 }
 
 /// One generation of a view.
@@ -109,26 +89,22 @@ pub struct Snapshot {
     pub zone: Arc<[u8]>,
     /// The SOA record of negative answers, behind its owner name.
     pub soa: Arc<[u8]>,
-    depth: usize,
-    services_owner: Arc<[u8]>,
-    apex: Arc<Names>,
-    services: Map<Arc<Names>>,
-    namespaces: Map<u32>,
+    apex: Names,
+    services: Map<Names, ()>,
+    /// How many services each namespace has; the names of namespaces without the zone's.
+    namespaces: Map<Arc<[u8]>, u32>,
 }
 
 impl Snapshot {
-    /// The zone before its first update.
-    fn empty(zone: &[u8]) -> Self {
-        Self {
-            complete: false,
-            zone: zone.into(),
-            soa: Arc::default(),
-            depth: name::labels(zone),
-            services_owner: [b"\x03svc", zone].concat().into(),
-            apex: Arc::default(),
-            services: Map::default(),
-            namespaces: Map::default(),
+    /// Make the first generation.
+    fn first<B: AsRef<[u8]>>(update: &Update<B>) -> Result<Self, Defect> {
+        let zone = update.zone.as_ref();
+        if !name::is_well_formed(zone) || zone.len() < 2 {
+            return Err(Defect::Name);
         }
+        let apex = Names::new(zone, &update.apex)?;
+        let (services, namespaces) = (Map::default(), Map::default());
+        Self { complete: false, zone: zone.into(), soa: Arc::default(), apex, services, namespaces }.next(update)
     }
 
     /// Make the next generation.
@@ -141,22 +117,30 @@ impl Snapshot {
         write(&[], &update.soa, soa.as_ref(), &mut octets);
         next.soa = octets.into();
         next.complete = update.complete;
-        next.apex = Arc::new(Names::new(&update.apex)?);
+        if update.zone.as_ref() != &*self.zone || !update.apex.iter().all(|(name, _)| self.is_apex(name.as_ref())) {
+            return Err(Defect::Apex);
+        }
+        next.apex = Names::new(&self.zone, &update.apex)?;
         for (owner, nodes) in &update.services {
             next.replace(owner.as_ref(), nodes.as_ref())?;
         }
         Ok(next)
     }
 
+    fn is_apex(&self, name: &[u8]) -> bool {
+        name::is_well_formed(name) && matches!(self.place(name), Some(Place::Other(_)))
+    }
+
     fn replace<B: AsRef<[u8]>>(&mut self, owner: &[u8], nodes: Option<&Nodes<B>>) -> Result<(), Defect> {
-        let is_owner = name::is_well_formed(owner) && self.service_of(owner) == Some(owner);
+        let is_owner = name::is_well_formed(owner) && matches!(self.place(owner), Some(Place::Service(_, [])));
         let namespace = name::suffixes(owner).nth(1).filter(|_| is_owner).ok_or(Defect::Owner)?;
-        let was_there = match nodes {
-            Some(nodes) => self.services.insert(owner.into(), Arc::new(Names::new(nodes)?)).is_some(),
-            None => self.services.remove(owner).is_some(),
-        };
+        let namespace = namespace.get(..namespace.len() - self.zone.len()).ok_or(Defect::Owner)?;
+        // The old one goes first: a key that stays would keep what was published first.
+        let names = nodes.map(|nodes| Names::new(owner, nodes)).transpose()?;
+        let was_there = self.services.remove(owner).is_some();
+        let is_there = names.map(|names| self.services.insert(names, ())).is_some();
         let count = self.namespaces.get(namespace).copied().unwrap_or_default();
-        match (nodes.is_some(), was_there) {
+        match (is_there, was_there) {
             (true, false) => drop(self.namespaces.insert(namespace.into(), count + 1)),
             (false, true) if count > 1 => drop(self.namespaces.insert(namespace.into(), count - 1)),
             (false, true) => drop(self.namespaces.remove(namespace)),
@@ -165,28 +149,39 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Tell whether a name is in the zone, existing or not: label by label and not as a string (CVE-2026-33489).
-    #[must_use]
-    pub fn holds(&self, name: &[u8]) -> bool {
-        name::with_labels(name, self.depth) == Some(&self.zone)
-    }
-
-    /// Give the owner name of the service at or above a name in the zone.
-    fn service_of<'a>(&self, name: &'a [u8]) -> Option<&'a [u8]> {
-        let owner = name::with_labels(name, self.depth + 3)?;
-        (name::suffixes(owner).nth(2) == Some(&self.services_owner)).then_some(owner)
-    }
-
-    /// Look up a name in the zone, lower case.
-    #[must_use]
-    pub fn find(&self, name: &[u8]) -> Found<'_> {
-        if let Some(node) = self.apex.get(name) {
-            return Found::Node(node);
+    /// Tell where in the zone a name stands, existing or not; None where it is outside: label by label and not as a string
+    /// (CVE-2026-33489).
+    #[inline]
+    fn place<'a>(&self, name: &'a [u8]) -> Option<Place<'a>> {
+        let end = name.len().checked_sub(self.zone.len())?;
+        // Where the last three labels before the zone begin, the nearest to it last.
+        let (mut service, mut namespace, mut svc, mut at) = (None, None, None, 0);
+        while at < end {
+            (service, namespace, svc) = (namespace, svc, Some(at));
+            at += 1 + usize::from(*name.get(at)?);
         }
-        let Some(owner) = self.service_of(name) else {
-            return if self.namespaces.contains_key(name) { Found::Node(&[]) } else { Found::Nothing };
+        if at != end || name.get(end..) != Some(&self.zone) {
+            return None;
+        }
+        if let (Some(service), Some(_), Some(svc)) = (service, namespace, svc)
+            && name.get(svc..end) == Some(SVC)
+        {
+            let (labels, owner) = name.split_at_checked(service)?;
+            return Some(Place::Service(owner, labels));
+        }
+        name.get(..end).map(Place::Other)
+    }
+
+    /// Look up a name, lower case; None where it is not in the zone.
+    #[must_use]
+    pub fn find(&self, name: &[u8]) -> Option<Found<'_>> {
+        let node = match self.place(name)? {
+            Place::Service(owner, labels) => {
+                self.services.get_key_value(owner).and_then(|(names, ())| names.get(labels))
+            }
+            Place::Other(labels) => self.apex.get(labels).or_else(|| self.namespaces.get(labels).map(|_| Node::EMPTY)),
         };
-        self.services.get(owner).and_then(|names| names.get(name)).map_or(Found::Nothing, |node| Found::Node(node))
+        Some(node.map_or(Found::Nothing, Found::Node))
     }
 }
 
@@ -205,13 +200,9 @@ impl View {
     /// Something in it cannot stand in a zone; nothing was taken over.
     pub fn publish<B: AsRef<[u8]>>(&self, update: &Update<B>) -> Result<(), Defect> {
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        let zone = update.zone.as_ref();
-        if !name::is_well_formed(zone) || zone.len() < 2 {
-            return Err(Defect::Name);
-        }
         let next = match self.current.load_full() {
             Some(current) => current.next(update)?,
-            None => Snapshot::empty(zone).next(update)?,
+            None => Snapshot::first(update)?,
         };
         retired.extend(self.current.swap(Some(Arc::new(next))));
         // One that only stands here has no reader, and none can come.
