@@ -34,6 +34,8 @@ _FLOOD: Final = ("cargo", "build", "--release", "--quiet", "--example", "flood")
 _RUST: Final = Path(__file__).parent.parent / "rust"
 _PER_ADDRESS: Final = 400
 """Connections from one address: below the limit of mcsdns, 512."""
+_PATIENCE: Final = 10
+"""Connections that may fail or wait for a second before no more are tried: the server's table is full, and stays so."""
 _NAME: Final = b"".join(bytes((len(label),)) + label.encode() for label in ZONE.split(".")) + b"\x00"
 _MESSAGE: Final = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + _NAME + b"\x00\x06\x00\x01"
 _QUERY: Final = len(_MESSAGE).to_bytes(2, "big") + _MESSAGE
@@ -62,7 +64,15 @@ def main() -> None:
         print(facts("benchmarks.abuse"))
         junk = [[name, *_under_junk(server, questions, options)] for name, server in servers.items()]
         print(table(["junk", "junk/s sent", "good queries/s", "answered", "CPU of the core", "peak MiB"], junk))
-        head = ["connections", "UDP p50 / p99 ms", "TCP p50 / p99 ms", "TCP refused", "peak MiB", "descriptors after"]
+        head = [
+            "connections",
+            "made",
+            "UDP p50 / p99 ms",
+            "TCP p50 / p99 ms",
+            "TCP refused",
+            "peak MiB",
+            "descriptors after",
+        ]
         print(table(head, [[name, *_under_connections(server, options)] for name, server in servers.items()]))
 
 
@@ -100,11 +110,11 @@ def _under_junk(server: Any, questions: Path, options: argparse.Namespace) -> li
 def _under_connections(server: Any, options: argparse.Namespace) -> list[str]:
     say(f"connecting to port {server.port}")
     with contextlib.ExitStack() as stack:
-        sources = _sources()
-        idle = [_connect(server.port, next(sources), stack) for _ in range(options.idle)]
-        dripping = [_connect(server.port, next(sources), stack) for _ in range(options.dripping)]
-        hogs = [_connect(server.port, next(sources), stack) for _ in range(options.never_reading)]
-        del idle
+        wanted = options.idle + options.dripping + options.never_reading
+        made = list(_connections(server.port, wanted, stack))
+        # The last ones are those that are not evicted.
+        dripping = made[-options.dripping - options.never_reading : -options.never_reading]
+        hogs = made[-options.never_reading :]
         udp, tcp, refused = [], [], 0
         until = time.monotonic() + options.seconds
         next_drip = 0.0
@@ -121,37 +131,44 @@ def _under_connections(server: Any, options: argparse.Namespace) -> list[str]:
             tcp += [answered] if answered is not None else []
     time.sleep(3)
     descriptors = len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
-    return [_p50_p99(udp), _p50_p99(tcp), f"{refused} of {refused + len(tcp)}", _mib(server), str(descriptors)]
+    return [
+        str(len(made)),
+        _p50_p99(udp),
+        _p50_p99(tcp),
+        f"{refused} of {refused + len(tcp)}",
+        _mib(server),
+        str(descriptors),
+    ]
 
 
-def _sources() -> Iterator[str]:
-    for number in range(10**6):
-        yield f"127.0.{1 + number // _PER_ADDRESS}.1"
+def _connections(port: int, wanted: int, stack: contextlib.ExitStack) -> Iterator[socket.socket]:
+    """Connect as often as wanted, or until the server has let the tenth of them wait."""
+    waited = 0
+    for number in range(wanted):
+        client = stack.enter_context(socket.socket())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(1)
+        try:
+            client.bind((f"127.0.{1 + number // _PER_ADDRESS}.1", 0))
+            client.connect(("127.0.0.1", port))
+        except OSError:
+            waited += 1
+            if waited == _PATIENCE:
+                return
+            continue
+        client.setblocking(False)
+        yield client
 
 
-def _connect(port: int, source: str, stack: contextlib.ExitStack) -> socket.socket | None:
-    client = stack.enter_context(socket.socket())
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    try:
-        client.settimeout(2)
-        client.bind((source, 0))
-        client.connect(("127.0.0.1", port))
-    except OSError:
-        return None
-    client.setblocking(False)
-    return client
-
-
-def _push(client: socket.socket | None, octets: bytes) -> None:
-    if client is not None:
-        with contextlib.suppress(OSError):
-            client.send(octets)
+def _push(client: socket.socket, octets: bytes) -> None:
+    with contextlib.suppress(OSError):
+        client.send(octets)
 
 
 def _ask_udp(port: int) -> float:
     began = time.perf_counter()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, contextlib.suppress(TimeoutError):
-        client.settimeout(5)
+        client.settimeout(2)
         client.sendto(_MESSAGE, ("127.0.0.1", port))
         client.recv(512)
     return time.perf_counter() - began
@@ -160,7 +177,7 @@ def _ask_udp(port: int) -> float:
 def _ask_tcp(port: int) -> float | None:
     began = time.perf_counter()
     try:
-        with socket.create_connection(("127.0.0.1", port), 5) as client:
+        with socket.create_connection(("127.0.0.1", port), 2) as client:
             client.sendall(_QUERY)
             return time.perf_counter() - began if client.recv(512) else None
     except OSError:
