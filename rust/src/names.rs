@@ -161,3 +161,39 @@ fn read_node(octets: &[u8]) -> Option<(Option<Node<'_>>, &[u8])> {
     let (rrsets, rest) = rest.split_at_checked(size as usize)?;
     Some(((exists > 0).then_some(Node(rrsets)), rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(rdata: &[&'static [u8]]) -> Records<&'static [u8]> {
+        Records { rtype: 65280, ttl: 5, rdata: rdata.to_vec() }
+    }
+
+    #[test]
+    fn every_name_is_found_and_no_other() {
+        let labels: Vec<Vec<u8>> = (0..300_u16).map(|n| [&[2], n.to_be_bytes().as_slice()].concat()).collect();
+        let owner = b"\x03web\x00";
+        let mut nodes: Nodes<Vec<u8>> = labels.iter().map(|label| ([label, &owner[..]].concat(), vec![])).collect();
+        nodes.push((b"\x03out\x00".to_vec(), vec![]));
+        let names = Names::new(owner, &nodes).unwrap();
+        assert!(labels.iter().all(|label| names.get(label).is_some()));
+        assert!(names.get(b"").is_none(), "the owner itself was not published");
+        assert!(names.get(b"\x02\xff\xff").is_none());
+    }
+
+    #[test]
+    fn records_of_several_sizes_are_told_apart() {
+        let nodes = vec![(&b"\x01a\x00"[..], vec![records(&[b"x", b"", b"yyy"]), records(&[]), records(&[b"z"])])];
+        let names = Names::new(b"\x01a\x00", &nodes).unwrap();
+        let rrsets: Vec<RRset> = names.get(b"").unwrap().rrsets().collect();
+        let starts = |rrset: &RRset| (0..=rrset.count).map(|index| rrset.start(index)).collect::<Vec<_>>();
+        assert_eq!(rrsets.iter().map(starts).collect::<Vec<_>>(), [vec![0, 13, 25, 40], vec![0], vec![0, 13]]);
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        let nodes = vec![(&b"\x05cut"[..], vec![])] as Nodes<&[u8]>;
+        assert_eq!(Names::new(b"\x01a\x00", &nodes).unwrap_err(), Defect::Name);
+    }
+}

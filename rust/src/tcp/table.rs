@@ -139,3 +139,47 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::time::Instant;
+
+    use super::*;
+
+    fn connection(client: u8) -> Connection {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = mio::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        Connection::new(stream, Ipv4Addr::new(127, 0, 0, client).into(), 0, Instant::now())
+    }
+
+    #[test]
+    fn the_one_that_is_idle_longest_goes_first() {
+        let mut table = Table::default();
+        let [first, second, third] = [1, 1, 2].map(|client| table.insert(connection(client)));
+        assert_eq!(table.longest_idle(), Some(first));
+        table.mark(first, true);
+        assert_eq!(table.longest_idle(), Some(second), "served again is idle anew");
+        table.mark(second, false);
+        assert_eq!(table.longest_idle(), Some(third));
+        table.remove(third);
+        assert_eq!(table.longest_idle(), Some(first));
+        table.mark(first, false);
+        assert_eq!(table.longest_idle(), None, "busy ones stay");
+    }
+
+    #[test]
+    fn a_client_that_is_gone_is_forgotten_and_its_number_used_again() {
+        let mut table = Table::default();
+        let [first, second] = [1, 1].map(|client| table.insert(connection(client)));
+        let client = Ipv4Addr::new(127, 0, 0, 1).into();
+        assert_eq!((table.count(), table.of_client(client)), (2, 2));
+        table.remove(first);
+        assert!(table.remove(first).is_none());
+        assert_eq!((table.count(), table.of_client(client)), (1, 1));
+        assert_eq!(table.insert(connection(1)), first);
+        table.remove(first);
+        table.remove(second);
+        assert_eq!((table.count(), table.of_client(client), table.longest_idle()), (0, 0, None));
+    }
+}
