@@ -172,7 +172,7 @@ mod tests {
     fn a_client_that_is_gone_is_forgotten_and_its_number_used_again() {
         let mut table = Table::default();
         let [first, second] = [1, 1].map(|client| table.insert(connection(client)));
-        let client = Ipv4Addr::new(127, 0, 0, 1).into();
+        let client = Ipv4Addr::LOCALHOST.into();
         assert_eq!((table.count(), table.of_client(client)), (2, 2));
         table.remove(first);
         assert!(table.remove(first).is_none());
