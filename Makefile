@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What the native plane is built from: a change of it builds it again.
+RUST := rust/Cargo.toml rust/Cargo.lock $(shell find rust/src -name '*.rs')
 # How many tests run at once. A file stays on one worker: its tests share the servers that they start.
 WORKERS ?= 2
 
@@ -13,17 +15,18 @@ WORKERS ?= 2
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(RUST)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "mcsdns needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/mcsdns --version | grep native || echo "Rust (cargo) is not here, or could not build: the Python plane answers"
 	@touch $@
 
 run: $(READY) ## serve the demo clusterset on 127.0.0.1:5300
 	$(BIN)/mcsdns serve --config config/demo.yaml
 
-test: $(READY) lint servers ## check and test everything
+test: $(READY) lint servers rust ## check and test everything
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 unit: $(READY) ## the tests that need no real servers
@@ -34,6 +37,15 @@ lint: $(READY) ## format, lint, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v cargo >/dev/null; then cd rust && cargo fmt --check && \
+	  cargo clippy --locked --all-targets --quiet -- -D warnings && \
+	  cargo clippy --locked --quiet --features python -- -D warnings; \
+	else echo "Rust (cargo) is not here: the native plane is not checked"; fi
+
+.PHONY: rust
+rust: ## the native plane's own tests
+	@if command -v cargo >/dev/null; then cd rust && cargo test --locked --quiet; \
+	else echo "Rust (cargo) is not here: the native plane is not tested"; fi
 
 .PHONY: servers
 servers: $(READY) ## build the real peers that tests and benchmarks use (Go)
@@ -41,4 +53,4 @@ servers: $(READY) ## build the real peers that tests and benchmarks use (Go)
 	else echo "Go is not here: tests against real API servers and CoreDNS are skipped"; fi
 
 clean: ## remove what was made here
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) rust/target mcsdns/_plane*.so build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

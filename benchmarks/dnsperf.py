@@ -35,7 +35,7 @@ class Run(NamedTuple):
         return self.rcodes.get(rcode, 0) / max(1, self.queries)
 
 
-def run(server: Server, port: int, questions: Path, mode: str, seconds: float) -> Run:
+def run(server: Server, port: int, questions: Path, mode: str, seconds: float, rate: int | None = None) -> Run:
     """
     Ask as fast as the server answers, from core 1.
 
@@ -45,12 +45,14 @@ def run(server: Server, port: int, questions: Path, mode: str, seconds: float) -
         questions: dnsperf's file.
         mode: One of `MODES`.
         seconds: How long.
+        rate: Queries per second at most.
 
     Raises:
         ValueError: dnsperf said something else than its statistics.
     """
     command = ["taskset", "-c", str(CLIENT_CORE), need("dnsperf"), "-s", "127.0.0.1", "-p", str(port)]
     command += ["-d", str(questions), "-c", "8", "-q", "400", "-T", "1", "-l", str(seconds), *MODES[mode]]
+    command += ["-Q", str(rate)] if rate is not None else []
     before = server.cpu_seconds()
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 60)
     spent_s = server.cpu_seconds() - before

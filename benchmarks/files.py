@@ -51,7 +51,7 @@ def write_questions(questions: Iterable[Question], path: Path) -> None:
     path.write_text("".join(f"{question.name} {_TYPES[question.type]}\n" for question in questions))
 
 
-def write_config(source: Mapping[str, object], port: int, admin_port: int, path: Path) -> None:
+def write_config(source: Mapping[str, object], port: int, admin_port: int, path: Path, plane: str = "auto") -> None:
     """
     Write a configuration of mcsdns with one member cluster.
 
@@ -60,10 +60,11 @@ def write_config(source: Mapping[str, object], port: int, admin_port: int, path:
         port: Where DNS is served.
         admin_port: Where HTTP is served.
         path: The file.
+        plane: What answers.
     """
     content = {
         "zone": ZONE,
-        "plane": "python",
+        "plane": plane,
         "listen": [{"address": f"127.0.0.1:{port}"}],
         "admin": f"127.0.0.1:{admin_port}",
         "lameduck_s": 0,

@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--modes", nargs="+", choices=[*MODES], default=[*MODES])
     parser.add_argument("--servers", nargs="+", choices=["mcsdns", "CoreDNS", "NSD", "Knot"], default=None)
+    parser.add_argument("--plane", choices=["auto", "native", "python"], default="auto", help="of mcsdns")
     parser.add_argument(
         "--quick", action="store_true", help="see whether it works: 500 services, runs of 1 s, one round"
     )
@@ -80,7 +81,8 @@ def _start(
     questions, master = folder / "questions", folder / "zone"
     write_questions(drawn, questions)
     kubeconfig, pinned = cluster.kubeconfig(), {SERVER_CORE}
-    mcsdns = Mcsdns({"kubeconfig": {"path": str(kubeconfig)}}, folder / "mcsdns", pinned)
+    source = {"kubeconfig": {"path": str(kubeconfig)}}
+    mcsdns = Mcsdns(source, folder / "mcsdns", pinned, plane=options.plane)
     export(mcsdns.write_config(), master)
     servers = {
         "mcsdns": mcsdns,

@@ -20,30 +20,38 @@ from .files import write_config
 
 class Mcsdns(Server):
     """
-    mcsdns with one member cluster, on the Python plane, from the interpreter that runs the benchmark.
+    mcsdns with one member cluster, from the interpreter that runs the benchmark.
 
     Args:
         source: Where its objects come from, as in `clusters` of the configuration: `manifests` or `kubeconfig`.
         folder: Where its configuration and log are.
         cpus: Numbers of the cores to run on, or None for all of them.
         waits: `start` returns when it is ready; else as soon as the process exists.
+        plane: What answers: `auto`, `native` or `python`.
     """
 
     start_limit_s = 120.0
 
     def __init__(
-        self, source: Mapping[str, object], folder: Path, cpus: Collection[int] | None = None, *, waits: bool = True
+        self,
+        source: Mapping[str, object],
+        folder: Path,
+        cpus: Collection[int] | None = None,
+        *,
+        waits: bool = True,
+        plane: str = "auto",
     ) -> None:
         super().__init__("mcsdns", folder, cpus)
         self.port, self.admin_port = free_port(), free_port()
         self.config_path = self.folder / "mcsdns.yaml"
         self._source = source
+        self._plane = plane
         self._waits = waits
 
     def write_config(self) -> Path:
         """Write its configuration, and return the file."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_config(self._source, self.port, self.admin_port, self.config_path)
+        write_config(self._source, self.port, self.admin_port, self.config_path, self._plane)
         return self.config_path
 
     def command(self) -> list[str]:

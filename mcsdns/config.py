@@ -117,6 +117,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     ttl: Ttl = 5
     negative_ttl: Ttl = 5
     plane: Literal["auto", "native", "python"] = "auto"
+    threads: Annotated[int, Meta(ge=1, le=256)] | None = None
     listen: list[Listen] = field(default_factory=lambda: [Listen(Address("127.0.0.1", 5300))])
     advertise: list[str] | None = None
     admin: Address = field(default_factory=lambda: Address("127.0.0.1", 9153))

@@ -44,7 +44,7 @@ class Daemon:
         self._log = structlog.get_logger()
         self._assembly = Assembly(config)
         nsid = config.nsid.encode() if config.nsid is not None else None
-        self._plane = make_plane(config.plane, config.limits, nsid)
+        self._plane = make_plane(config.plane, config.limits, nsid, config.threads)
         self._state = ServerState(config, self._plane, self._is_ready)
         self._state.mirrors = self._assembly.mirrors
         self._state.health = {member.name: member.health for member in self._assembly.members}

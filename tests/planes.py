@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 from mcsdns.metrics import Counters
 from mcsdns.plane.base import Limits, Listener
+from mcsdns.plane.choice import EXTENSION, has_extension
+from mcsdns.plane.crossing import publish
 from mcsdns.plane.python import PythonPlane
+from mcsdns.wire.edns import Transport
 from mcsdns.zone.rrset import Update
+from mcsdns.zone.snapshot import Snapshot
+from tests.servers.tools import Missing
 
 T = TypeVar("T")
 
@@ -28,7 +35,28 @@ class CountingPlane(Protocol):
     def counters(self) -> Counters: ...
 
 
-PLANES: dict[str, Callable[[Limits, bytes | None], CountingPlane]] = {"python": PythonPlane}
+def _native(limits: Limits, nsid: bytes | None) -> CountingPlane:
+    native_extension()
+    from mcsdns.plane.native import NativePlane  # noqa: PLC0415 - it is not everywhere
+
+    # One thread, so that answers move round in an order that can be foretold; more of them are test_native_plane's.
+    return NativePlane(limits, nsid, threads=1)
+
+
+PLANES: dict[str, Callable[[Limits, bytes | None], CountingPlane]] = {"python": PythonPlane, "native": _native}
+"""Every plane there may be. One that is not built is skipped, and with `CI=true` it fails where it could have been built."""
+
+
+def native_extension() -> ModuleType:
+    """
+    Give the extension of the native plane.
+
+    Raises:
+        Missing: It is not built: no Rust toolchain was there when mcsdns was installed.
+    """
+    if not has_extension():
+        raise Missing("the native plane is not built: install Rust (cargo), then `make` builds it")
+    return importlib.import_module(EXTENSION)
 
 
 class Served:
@@ -97,6 +125,21 @@ def serving(
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+def native_answer(query: bytes, transport: Transport, snapshot: Snapshot, turn: int) -> bytes | None:
+    """Answer as the native plane does, from what a snapshot holds."""
+    zone = native_extension().Zone()
+    publish(zone, Update("any", snapshot.serial, snapshot.complete, snapshot.apex, snapshot.services))
+    octets: bytes | None = zone.answer(
+        query,
+        is_tcp=transport.is_tcp,
+        udp_payload=transport.udp_payload,
+        keepalive=transport.keepalive,
+        nsid=transport.nsid,
+        turn=turn,
+    )
+    return octets
 
 
 def udp_client(port: int, host: str = "127.0.0.1") -> socket.socket:

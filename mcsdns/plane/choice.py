@@ -21,7 +21,9 @@ def has_extension() -> bool:
     return importlib.util.find_spec(EXTENSION) is not None
 
 
-def make_plane(choice: Literal["auto", "native", "python"], limits: Limits, nsid: bytes | None) -> Plane:
+def make_plane(
+    choice: Literal["auto", "native", "python"], limits: Limits, nsid: bytes | None, threads: int | None = None
+) -> Plane:
     """
     Make the plane that the configuration asks for.
 
@@ -29,15 +31,32 @@ def make_plane(choice: Literal["auto", "native", "python"], limits: Limits, nsid
         choice: `auto` takes the best there is, and the log says which.
         limits: What it allows.
         nsid: What it answers to NSID (RFC 5001), or None.
+        threads: How many threads of the native plane answer over UDP; None: one for each core.
 
     Raises:
-        PlaneError: `native` was asked for and is not there.
+        PlaneError: `native` was asked for and is not there, or cannot be loaded.
     """
+    log = structlog.get_logger()
     if choice == "native" and not has_extension():
         raise PlaneError(
             "plane: native was asked for, but this installation has no native plane; "
             "install mcsdns where a Rust toolchain is, or set plane: auto"
         )
     why = "asked for" if choice == "python" else "the native plane is not in this installation"
-    structlog.get_logger().info("plane chosen", plane="python", why=why)
+    if choice != "python" and has_extension():
+        try:
+            # An extension that was built for another machine shows it only here.
+            from mcsdns.plane.native import NativePlane  # noqa: PLC0415
+        except ImportError as error:
+            if choice == "native":
+                raise PlaneError(
+                    f"plane: native was asked for, but it cannot be loaded: {error}; "
+                    "install mcsdns again on this machine, or set plane: auto"
+                ) from error
+            why = f"the native plane cannot be loaded: {error}"
+        else:
+            plane = NativePlane(limits, nsid, threads)
+            log.info("plane chosen", plane="native", why="asked for" if choice == "native" else "installed")
+            return plane
+    log.info("plane chosen", plane="python", why=why)
     return PythonPlane(limits, nsid)

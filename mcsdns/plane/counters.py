@@ -35,6 +35,8 @@ class Drop(StrEnum):
     RESPONSE = "response"
     UNSENT = "unsent"
     """The system did not take the response: its buffer is full, or there is no route."""
+    OVERFLOW = "overflow"
+    """The system had no room for the query: the socket's receive buffer was full. The native plane alone learns of it."""
 
 
 class Refused(StrEnum):

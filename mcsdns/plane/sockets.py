@@ -37,30 +37,44 @@ Peer = tuple[str, int] | tuple[str, int, int, int]
 
 
 class Bound(NamedTuple):
-    """The sockets of one listener, and the listener with the port that it has."""
+    """
+    The sockets of one listener.
+
+    Args:
+        listener: With the port that it has.
+        udp: The UDP socket.
+        tcp: The TCP socket, listening.
+        more_udp: Further UDP sockets of the same address, between which the system shares out the clients.
+    """
 
     listener: Listener
     udp: socket.socket
     tcp: socket.socket
+    more_udp: tuple[socket.socket, ...] = ()
 
     def close(self) -> None:
-        """Close both."""
-        self.udp.close()
-        self.tcp.close()
+        """Close all."""
+        for one in (self.udp, *self.more_udp, self.tcp):
+            one.close()
 
 
-def bind(listener: Listener) -> Bound:
+def bind(listener: Listener, udp_sockets: int = 1) -> Bound:
     """
-    Bind both sockets and begin to listen.
+    Bind all sockets and begin to listen.
+
+    Args:
+        listener: Where.
+        udp_sockets: How many UDP sockets. From two on they share the port (SO_REUSEPORT); that nobody else has it, TCP has seen to.
 
     Raises:
         PlaneError: One of them cannot be bound.
     """
+    is_shared = udp_sockets > 1
     for attempt in range(_PORT_TRIES):
         tcp = _open(listener, socket.SOCK_STREAM, listener.port)
         port = tcp.getsockname()[1]
         try:
-            udp = _open(listener, socket.SOCK_DGRAM, port)
+            udp = _open(listener, socket.SOCK_DGRAM, port, is_shared=is_shared)
         except PlaneError as error:
             tcp.close()
             cause = error.__cause__
@@ -68,7 +82,8 @@ def bind(listener: Listener) -> Bound:
             if listener.port or not is_taken or attempt == _PORT_TRIES - 1:
                 raise
             continue
-        return Bound(Listener(listener.host, port, listener.view), udp, tcp)
+        bound = Bound(Listener(listener.host, port, listener.view), udp, tcp)
+        return _with_more(bound, udp_sockets - 1) if is_shared else bound
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -82,7 +97,18 @@ def is_wildcard(host: str) -> bool:
     return ipaddress.ip_address(host).is_unspecified
 
 
-def _open(listener: Listener, kind: socket.SocketKind, port: int) -> socket.socket:
+def _with_more(bound: Bound, count: int) -> Bound:
+    for _ in range(count):
+        try:
+            one = _open(bound.listener, socket.SOCK_DGRAM, bound.listener.port, is_shared=True)
+        except PlaneError:
+            bound.close()
+            raise
+        bound = bound._replace(more_udp=(*bound.more_udp, one))
+    return bound
+
+
+def _open(listener: Listener, kind: socket.SocketKind, port: int, *, is_shared: bool = False) -> socket.socket:
     family = family_of(listener.host)
     try:
         opened = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -95,6 +121,7 @@ def _open(listener: Listener, kind: socket.SocketKind, port: int) -> socket.sock
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
             _tune_udp(opened, listener.host)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared)
         opened.bind((listener.host, port))
         if kind == socket.SOCK_STREAM:
             # Here and not later: only then is it known that nobody else listens.

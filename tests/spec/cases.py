@@ -29,10 +29,12 @@ import dns.rrset
 from dns.rdtypes.IN.SRV import SRV
 
 from mcsdns.clusterset.mirror import Mirror
+from mcsdns.plane.choice import has_extension
 from mcsdns.wire.answer import answer
 from mcsdns.wire.edns import Transport
 from mcsdns.zone.snapshot import Snapshot
 from tests.clustersets import clusterset, folder
+from tests.planes import native_answer
 
 MANIFESTS = Path(__file__).parent / "manifests"
 ZONE = dns.name.from_text("clusterset.local.")
@@ -90,6 +92,8 @@ def ask(
     query = dns.message.make_query(_name(qname), qtype, use_edns=0, payload=1232, flags=0)
     octets = answer(query.to_wire(), transport, snapshot, turn)
     assert octets is not None
+    if has_extension():
+        assert native_answer(query.to_wire(), transport, snapshot, turn) == octets, "both planes say the same"
     response = dns.message.from_wire(octets)
     for index, section in enumerate((response.answer, response.authority)):
         count = int.from_bytes(octets[6 + 2 * index : 8 + 2 * index], "big")

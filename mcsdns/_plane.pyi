@@ -1,0 +1,141 @@
+"""The native plane's extension, in Rust (`rust/`). It is there where a Rust toolchain was when mcsdns was installed."""
+
+from collections.abc import Mapping, Sequence
+
+Records = tuple[int, int, Sequence[bytes]]
+"""Type, TTL in seconds, and RDATA of an RRset."""
+Nodes = Sequence[tuple[bytes, Sequence[Records]]]
+"""Owner names and their RRsets in the order of their type; none for an empty non-terminal."""
+
+class Zone:
+    """A view of the zone, published by one thread and read by any."""
+
+    def publish(
+        self,
+        complete: bool,
+        zone: bytes,
+        soa: Records,
+        apex: Nodes,
+        services: Sequence[tuple[bytes, Nodes | None]],
+    ) -> None:
+        """
+        Take over an update: readers see all of it or, before the call, nothing.
+
+        Args:
+            complete: As in `mcsdns.zone.rrset.Update`.
+            zone: The zone's name, the same in every update.
+            soa: What negative answers carry.
+            apex: What the zone holds beside services.
+            services: By owner name, what replaces a service, or None where it is gone.
+
+        Raises:
+            ValueError: Something in it cannot stand in a zone; nothing was taken over.
+        """
+
+    def answer(
+        self,
+        query: bytes,
+        *,
+        is_tcp: bool,
+        udp_payload: int,
+        keepalive: int,
+        nsid: bytes | None,
+        turn: int,
+    ) -> bytes | None:
+        """
+        Answer one query, octet for octet as `mcsdns.wire.answer.answer` does.
+
+        Args: As there and in `mcsdns.wire.edns.Transport`; `turn` below 2**64.
+
+        Raises:
+            ValueError: Nothing was published yet.
+        """
+
+TYPES: Sequence[int]
+"""The types that have a label of their own, in the order of `Counted.types`; there, others come last."""
+SIZE_BOUNDS: Sequence[int]
+"""Upper bounds of the buckets for sizes, octets."""
+NAMES: Mapping[str, Sequence[str]]
+"""The reasons that are counted: `drops`, `malformed`, `refused`, `closed`."""
+
+class Counted:
+    """
+    What was counted of one listener over one transport, all threads together.
+
+    Attributes:
+        listener: Which one, in the order in which the server was given them.
+        is_tcp: Over TCP.
+        types: Answered queries by type.
+        rcodes: Responses by rcode.
+        truncated: Responses with TC.
+        request_sizes: Queries by bucket of `SIZE_BOUNDS`, the last for what is above.
+        request_octets: Of all queries.
+        response_sizes: Likewise.
+        response_octets: Likewise.
+        durations: By bucket, the last for what is above.
+        duration_s: All together, seconds.
+        drops: By `mcsdns.plane.counters.Drop`, those that are not zero.
+        malformed: By `mcsdns.wire.faults.Fault`, those that are not zero.
+    """
+
+    listener: int
+    is_tcp: bool
+    types: Sequence[int]
+    rcodes: Sequence[int]
+    truncated: int
+    request_sizes: Sequence[int]
+    request_octets: int
+    response_sizes: Sequence[int]
+    response_octets: int
+    durations: Sequence[int]
+    duration_s: float
+    drops: Sequence[tuple[str, int]]
+    malformed: Sequence[tuple[str, int]]
+
+class Server:
+    """
+    The threads that serve, from when it is made until `stop`.
+
+    Args:
+        listeners: For each the view (published already), its UDP sockets (one for each thread, blocking), its TCP socket (listening),
+            and whether the address is a wildcard. The descriptors are the server's from now on, and closed by it.
+        udp_payload: As in `mcsdns.wire.edns.Transport`.
+        keepalive: Likewise.
+        nsid: Likewise.
+        connections: As `tcp_connections` in `mcsdns.config.Limits`, and so on.
+
+    Raises:
+        OSError: The system has no thread or descriptor left; nothing serves.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[tuple[Zone, Sequence[int], int, bool]],
+        *,
+        udp_payload: int,
+        keepalive: int,
+        nsid: bytes | None,
+        connections: int,
+        per_client: int,
+        idle_s: float,
+        message_s: float,
+        write_s: float,
+        in_flight: int,
+    ) -> None: ...
+    def stop(self) -> None:
+        """Close every socket; returns when all threads have ended. What was counted stays."""
+
+    def counted(self) -> Sequence[Counted]:
+        """Return what was counted, by listener and transport."""
+
+    def dropped(self) -> int:
+        """Return how many datagrams the system dropped because a socket's buffer was full."""
+
+    def tcp_open(self) -> int:
+        """Return how many connections are open now."""
+
+    def tcp_refused(self) -> Sequence[tuple[str, int]]:
+        """Return the connections that were not accepted, by `mcsdns.plane.counters.Refused`, those that are not zero."""
+
+    def tcp_closed(self) -> Sequence[tuple[str, int]]:
+        """Return the connections that were closed by us, by `mcsdns.plane.counters.Closed`, those that are not zero."""

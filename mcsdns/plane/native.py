@@ -1,0 +1,128 @@
+"""
+The native plane: threads in Rust (`rust/`) that answer without the GIL. Here is what ties them to the server: views, sockets, counters.
+
+```
+publish ──► crossing ──► _plane.Zone        (an atomic swap; packet threads never wait)
+start   ──► sockets ───► _plane.Server      (threads: UDP as configured, one for TCP)
+counters ◄─ summary ◄─── _plane.Server      (each thread counts for itself; added up here)
+```
+
+A panic in a packet thread ends the process; so does the watchdog, where the threads hang. Hence there is no count of panics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+
+from mcsdns import _plane
+from mcsdns.errors import PlaneError
+from mcsdns.metrics import Counters
+from mcsdns.plane import crossing
+from mcsdns.plane.base import Limits, Listener
+from mcsdns.plane.sockets import Bound, bind, is_wildcard
+from mcsdns.plane.summary import summarize
+from mcsdns.zone.rrset import Update
+
+
+class NativePlane:
+    """
+    Answers on threads of its own.
+
+    Args:
+        limits: What it allows.
+        nsid: The identifier that it tells to those who ask for it, or None.
+        threads: How many threads answer over UDP; None: one for each core that the process may use.
+    """
+
+    name = "native"
+
+    def __init__(self, limits: Limits, nsid: bytes | None = None, threads: int | None = None) -> None:
+        self._limits = limits
+        self._nsid = nsid
+        self._threads = threads or len(os.sched_getaffinity(0))
+        self._zones: dict[str, _plane.Zone] = {}
+        self._listeners: Sequence[Listener] = ()
+        self._server: _plane.Server | None = None
+
+    def publish(self, update: Update) -> None:
+        """
+        Take over an update at once: the next answer of that view comes from it.
+
+        Raises:
+            PlaneError: It holds what cannot stand in a zone, by a defect of ours.
+        """
+        zone = self._zones.get(update.view) or _plane.Zone()
+        try:
+            crossing.publish(zone, update)
+        except ValueError as error:
+            raise PlaneError(
+                f"the update {update.serial} of the view {update.view!r} cannot be taken over: {error}"
+            ) from error
+        self._zones[update.view] = zone
+
+    async def start(self, listeners: Sequence[Listener]) -> Sequence[Listener]:
+        """
+        Bind and serve.
+
+        Returns:
+            The listeners with the ports that were bound.
+
+        Raises:
+            PlaneError: An address cannot be bound, or nothing was ever published of a listener's view. Nothing stays bound.
+        """
+        for listener in listeners:
+            if listener.view not in self._zones:
+                raise PlaneError(
+                    f"the view {listener.view!r} has no snapshot: publish one, even an incomplete one, before start"
+                )
+        bound: list[Bound] = []
+        try:
+            for listener in listeners:
+                bound.append(bind(listener, self._threads))  # noqa: PERF401 (what is bound so far must be closed)
+        except PlaneError:
+            for one in bound:
+                one.close()
+            raise
+        self._listeners = [one.listener for one in bound]
+        self._server = self._serve(bound)
+        return self._listeners
+
+    async def stop(self) -> None:
+        """Close every socket. What was counted can still be read."""
+        if self._server is not None:
+            await asyncio.to_thread(self._server.stop)
+
+    def counters(self) -> Counters:
+        """Return what was counted since the plane was made."""
+        return summarize(self._listeners, self._server)
+
+    def _serve(self, bound: Sequence[Bound]) -> _plane.Server:
+        limits = self._limits
+        try:
+            return _plane.Server(
+                [self._hand_over(one) for one in bound],
+                udp_payload=limits.udp_payload,
+                keepalive=min(0xFFFF, round(limits.tcp_idle_s * 10)),
+                nsid=self._nsid,
+                connections=limits.tcp_connections,
+                per_client=limits.tcp_connections_per_client,
+                idle_s=limits.tcp_idle_s,
+                message_s=limits.tcp_message_s,
+                write_s=limits.tcp_write_s,
+                in_flight=limits.tcp_in_flight,
+            )
+        except OSError as error:
+            raise PlaneError(f"cannot start {self._threads} threads: {error}; set `threads` to fewer") from error
+
+    def _hand_over(self, bound: Bound) -> tuple[_plane.Zone, list[int], int, bool]:
+        # A thread that waits for one socket alone waits in the reading itself.
+        for udp in (bound.udp, *bound.more_udp):
+            udp.setblocking(True)
+        # Inherited by what is accepted: answers to pipelined queries are not held back for an acknowledgement.
+        bound.tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        udp_sockets = [udp.detach() for udp in (bound.udp, *bound.more_udp)]
+        host = bound.listener.host
+        return self._zones[bound.listener.view], udp_sockets, bound.tcp.detach(), is_wildcard(host)

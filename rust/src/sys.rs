@@ -1,0 +1,309 @@
+//! The system calls that have no safe form in `std`: datagrams in batches. All `unsafe` of the crate is here.
+//!
+//! The invariant of a `Batch`: every pointer in its headers leads into an allocation that the batch owns and never moves or resizes,
+//! with the length that stands beside it. Headers are written by `Batch::new`, `receive` and `reply` alone.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use crate::edns::LEAST_PAYLOAD;
+
+/// Datagrams in one system call. See benchmarks/README.md for what other numbers brought.
+pub const BATCH: usize = 64;
+/// Octets of a datagram that are read: all there can be, so that what stands behind a message is truly ignored.
+const LARGEST_QUERY: usize = 0xFFFF;
+/// Octets from one query to the next: pages that are not used are never touched, and the odd end keeps the queries out of each
+/// other's cache sets.
+const QUERY_STRIDE: usize = 0x10000 + 0x140;
+/// Largest response over UDP, octets: the upper bound of `limits.udp_payload`.
+pub const LARGEST_REPLY: usize = 4096;
+/// Room for one control message with an `in6_pktinfo` or an `in_pktinfo`, and where its data begins.
+const CONTROL: usize = 40;
+const CONTROL_DATA: usize = 16;
+/// `SO_MEMINFO` (`linux/socket.h`) and the places of its answer (`linux/sock_diag.h`).
+const SO_MEMINFO: libc::c_int = 55;
+const MEMINFO_VARS: usize = 9;
+const MEMINFO_DROPS: usize = 8;
+
+/// A bound UDP socket that blocks.
+#[derive(Debug)]
+pub struct UdpSocket(OwnedFd);
+
+/// Take over a descriptor from Python, which has let go of it (`socket.detach`).
+#[must_use]
+pub fn own(fd: RawFd) -> OwnedFd {
+    // SAFETY: `_plane.pyi` demands an open descriptor that nobody else closes; a safe function, because Python knows no other kind.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+impl From<OwnedFd> for UdpSocket {
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
+impl UdpSocket {
+    /// Wake every thread that waits for a datagram, and let none wait again.
+    pub fn shutdown(&self) {
+        // SAFETY: the descriptor is open for as long as `self`. On an unbound peer the call says ENOTCONN, and wakes all the same.
+        unsafe { libc::shutdown(self.0.as_raw_fd(), libc::SHUT_RD) };
+    }
+
+    /// How many datagrams the system has dropped because the socket's buffer was full. It wraps at 2³².
+    #[must_use]
+    pub fn dropped(&self) -> u32 {
+        let mut found = [0_u32; MEMINFO_VARS];
+        let mut size = size_of_val(&found) as libc::socklen_t;
+        // SAFETY: the pointer and the size are those of `found`, which outlives the call.
+        unsafe {
+            libc::getsockopt(
+                self.0.as_raw_fd(),
+                libc::SOL_SOCKET,
+                SO_MEMINFO,
+                found.as_mut_ptr().cast(),
+                &raw mut size,
+            );
+        }
+        found.get(MEMINFO_DROPS).copied().unwrap_or_default()
+    }
+}
+
+/// Wait until one of several sockets has a datagram; tells for each whether it may have one.
+///
+/// # Errors
+/// As poll(2); an interrupt is none.
+pub fn wait(sockets: &[&UdpSocket], are_ready: &mut Vec<bool>) -> io::Result<()> {
+    let mut asked: Vec<libc::pollfd> = sockets
+        .iter()
+        .map(|socket| libc::pollfd { fd: socket.0.as_raw_fd(), events: libc::POLLIN, revents: 0 })
+        .collect();
+    // SAFETY: the pointer and the count are those of `asked`.
+    let found = unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, -1) };
+    are_ready.clear();
+    are_ready.extend(asked.iter().map(|asked| found > 0 && asked.revents != 0));
+    match io::Error::last_os_error() {
+        error if found < 0 && error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Datagrams that are received together, and the responses to them, which leave together.
+pub struct Batch {
+    queries: Box<[u8]>,
+    replies: Box<[u8]>,
+    addresses: Box<[libc::sockaddr_in6; BATCH]>,
+    controls: Box<[Control; BATCH]>,
+    incoming: Box<[libc::mmsghdr; BATCH]>,
+    outgoing: Box<[libc::mmsghdr; BATCH]>,
+    /// Behind the headers: first those of the queries, then those of the responses.
+    parts: Box<[libc::iovec; 2 * BATCH]>,
+    is_wildcard: bool,
+    received: usize,
+    replied: usize,
+    /// Octets of all responses so far.
+    written: usize,
+}
+
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Control([u8; CONTROL]);
+
+impl Batch {
+    /// Make room for a batch. `is_wildcard`: responses leave from the address that was asked.
+    #[must_use]
+    pub fn new(is_wildcard: bool) -> Self {
+        // SAFETY: these C structures are numbers and pointers; all zero is a value of each.
+        let (addresses, incoming, outgoing, parts) = unsafe {
+            (Box::new(mem::zeroed()), Box::new(mem::zeroed()), Box::new(mem::zeroed()), Box::new(mem::zeroed()))
+        };
+        Self {
+            queries: zeroed(BATCH * QUERY_STRIDE),
+            replies: zeroed(BATCH * LARGEST_REPLY),
+            addresses,
+            controls: Box::new([Control([0; CONTROL]); BATCH]),
+            incoming,
+            outgoing,
+            parts,
+            is_wildcard,
+            received: BATCH,
+            replied: 0,
+            written: 0,
+        }
+    }
+
+    /// Receive as many datagrams as are there, and, where `waits`, at least one.
+    ///
+    /// # Errors
+    /// As recvmmsg(2).
+    pub fn receive(&mut self, socket: &UdpSocket, waits: bool) -> io::Result<usize> {
+        self.rearm();
+        let flags = if waits { libc::MSG_WAITFORONE } else { libc::MSG_DONTWAIT };
+        // SAFETY: `rearm` has made the headers of all BATCH slots lead into buffers of this batch, with their sizes.
+        let found = unsafe {
+            libc::recvmmsg(socket.0.as_raw_fd(), self.incoming.as_mut_ptr(), BATCH as u32, flags as _, ptr::null_mut())
+        };
+        self.received = usize::try_from(found).map_err(|_| io::Error::last_os_error())?;
+        Ok(self.received)
+    }
+
+    /// Prepare the slots that the last batch has used.
+    fn rearm(&mut self) {
+        let slots = self.incoming.iter_mut().zip(self.parts.iter_mut()).zip(self.addresses.iter_mut());
+        let slots = slots.zip(self.controls.iter_mut()).zip(self.queries.chunks_exact_mut(QUERY_STRIDE));
+        for ((((header, part), address), control), query) in slots.take(self.received) {
+            *part = libc::iovec { iov_base: query.as_mut_ptr().cast(), iov_len: LARGEST_QUERY };
+            let header = &mut header.msg_hdr;
+            header.msg_name = ptr::from_mut(address).cast();
+            header.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+            header.msg_iov = part;
+            header.msg_iovlen = 1;
+            if self.is_wildcard {
+                header.msg_control = control.0.as_mut_ptr().cast();
+                header.msg_controllen = CONTROL as _;
+            }
+        }
+        self.received = 0;
+        self.replied = 0;
+        self.written = 0;
+    }
+
+    /// Give a query that was received, and room for the response to it.
+    pub fn exchange(&mut self, index: usize) -> (&[u8], &mut [u8]) {
+        let size = self.incoming.get(index).map_or(0, |header| header.msg_len as usize);
+        let start = index * QUERY_STRIDE;
+        let query = self.queries.get(start..start + size).unwrap_or_default();
+        let room = self.replies.get_mut(self.written..).unwrap_or_default();
+        (query, room.get_mut(..LARGEST_REPLY).unwrap_or_default())
+    }
+
+    /// Let the response of so many octets, which was written where `exchange` said, leave with the others.
+    pub fn reply(&mut self, index: usize, size: usize) {
+        let (Some(asked), Some(control)) = (self.incoming.get(index), self.controls.get_mut(index)) else {
+            return;
+        };
+        let (Some(header), Some(part)) =
+            (self.outgoing.get_mut(self.replied), self.parts.get_mut(BATCH + self.replied))
+        else {
+            return;
+        };
+        let Some(octets) = self.replies.get_mut(self.written..self.written + size) else {
+            return;
+        };
+        *part = libc::iovec { iov_base: octets.as_mut_ptr().cast(), iov_len: size };
+        header.msg_hdr = asked.msg_hdr;
+        header.msg_hdr.msg_iov = part;
+        header.msg_hdr.msg_flags = 0;
+        if header.msg_hdr.msg_controllen > 0 {
+            leave_from_where_asked(&mut control.0, asked.msg_hdr.msg_controllen);
+        }
+        self.replied += 1;
+        self.written += size;
+    }
+
+    /// Send the responses; tells how many the system did not take.
+    pub fn send(&mut self, socket: &UdpSocket) -> usize {
+        let (mut at, mut unsent) = (0, 0);
+        while let Some(rest) = self.outgoing.get_mut(at..self.replied).filter(|rest| !rest.is_empty()) {
+            // SAFETY: `reply` has made the headers up to `replied` lead to buffers of this batch that `receive` and it have filled.
+            let sent = unsafe {
+                libc::sendmmsg(socket.0.as_raw_fd(), rest.as_mut_ptr(), rest.len() as u32, libc::MSG_DONTWAIT as _)
+            };
+            match usize::try_from(sent) {
+                Ok(sent) if sent > 0 => at += sent,
+                Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+                // It is the first of the rest that was not taken: its peer has no route, or the buffer is full.
+                _ => (at, unsent) = (at + 1, unsent + 1),
+            }
+        }
+        unsent
+    }
+}
+
+// SAFETY: the pointers lead into what the batch owns, so it can go to another thread as a whole.
+unsafe impl Send for Batch {}
+
+/// Turn the control message with the address that was asked into one with the address to leave from.
+///
+/// The interface is left to routing, unless the address means nothing without it.
+fn leave_from_where_asked(control: &mut [u8; CONTROL], size: usize) {
+    let data = control.get_mut(CONTROL_DATA..size.min(CONTROL)).unwrap_or_default();
+    if data.len() < 20 {
+        // in_pktinfo: interface, the local address, the address in the header.
+        data.iter_mut().enumerate().filter(|(at, _)| !(4..8).contains(at)).for_each(|(_, octet)| *octet = 0);
+    } else if !matches!(data, [0xFE, second, ..] if *second & 0xC0 == 0x80) {
+        // in6_pktinfo: address, interface.
+        data.iter_mut().skip(16).for_each(|octet| *octet = 0);
+    }
+}
+
+fn zeroed(size: usize) -> Box<[u8]> {
+    // From the system as zero pages, which cost nothing until they are used.
+    vec![0; size].into_boxed_slice()
+}
+
+const _: () = assert!(LARGEST_REPLY >= LEAST_PAYLOAD as usize);
+
+#[cfg(test)]
+mod tests {
+    use std::net;
+
+    use super::*;
+
+    fn pair() -> (UdpSocket, net::UdpSocket) {
+        let server = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let client = net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(server.local_addr().unwrap()).unwrap();
+        (UdpSocket(server.into()), client)
+    }
+
+    #[test]
+    fn each_response_goes_to_who_asked() {
+        let (server, client) = pair();
+        let mut batch = Batch::new(false);
+        for round in 0..3_u8 {
+            client.send(&[round, 1]).unwrap();
+            client.send(&[round, 2]).unwrap();
+            client.send(&[]).unwrap();
+            assert_eq!(batch.receive(&server, true).unwrap(), 3);
+            for index in [0, 2, 1] {
+                let (query, room) = batch.exchange(index);
+                let size = query.len() + 1;
+                let query = query.to_vec();
+                room[..query.len()].copy_from_slice(&query);
+                room[query.len()] = 0xFF;
+                batch.reply(index, size);
+            }
+            assert_eq!(batch.send(&server), 0);
+            let mut octets = [0; 9];
+            let mut next = || client.recv(&mut octets).map(|size| octets[..size].to_vec()).unwrap();
+            assert_eq!([next(), next(), next()], [vec![round, 1, 0xFF], vec![0xFF], vec![round, 2, 0xFF]]);
+        }
+    }
+
+    #[test]
+    fn a_shutdown_wakes_who_waits() {
+        let (server, _client) = pair();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| Batch::new(false).receive(&server, true));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            server.shutdown();
+            assert!(waiting.join().unwrap().is_ok());
+        });
+    }
+
+    #[test]
+    fn the_address_is_kept_and_the_interface_is_not() {
+        let mut control = Control([7; CONTROL]).0;
+        leave_from_where_asked(&mut control, 28);
+        assert_eq!(control[16..28], [0, 0, 0, 0, 7, 7, 7, 7, 0, 0, 0, 0]);
+        let mut control = Control([7; CONTROL]).0;
+        leave_from_where_asked(&mut control, 36);
+        assert_eq!(control[32..36], [0; 4]);
+        let mut local = Control([0xFE; CONTROL]).0;
+        local[17] = 0x80;
+        leave_from_where_asked(&mut local, 36);
+        assert_eq!(local[32..36], [0xFE; 4]);
+    }
+}

@@ -1,0 +1,86 @@
+//! Answer over UDP: a batch in, a batch out, on a thread that does nothing else.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::answer::{Outcome, answer};
+use crate::counters::Ledger;
+use crate::edns::Transport;
+use crate::query::Drop;
+use crate::rotation::Rotation;
+use crate::sys::{Batch, UdpSocket, wait};
+use crate::zone::View;
+
+/// One socket and what is answered on it.
+pub struct Endpoint {
+    /// Its socket.
+    pub socket: Arc<UdpSocket>,
+    /// The view that it serves.
+    pub view: Arc<View>,
+    /// How queries come.
+    pub transport: Arc<Transport>,
+    /// What is counted.
+    pub ledger: Arc<Ledger>,
+    /// The socket is bound to a wildcard address.
+    pub is_wildcard: bool,
+}
+
+/// Answer on the sockets until `is_stopped`, and somebody has shut them down.
+pub fn serve(endpoints: &[Endpoint], is_stopped: &AtomicBool) {
+    let mut batches: Vec<Batch> = endpoints.iter().map(|endpoint| Batch::new(endpoint.is_wildcard)).collect();
+    let mut rotation = Rotation::default();
+    let sockets: Vec<&UdpSocket> = endpoints.iter().map(|endpoint| &*endpoint.socket).collect();
+    let mut are_ready = vec![true; endpoints.len()];
+    // With one socket the receiving itself waits.
+    let is_alone = endpoints.len() == 1;
+    while !is_stopped.load(Ordering::Relaxed) {
+        if !is_alone && let Err(error) = wait(&sockets, &mut are_ready) {
+            end(&error);
+        }
+        for ((endpoint, batch), _) in endpoints.iter().zip(&mut batches).zip(&are_ready).filter(|(_, ready)| **ready) {
+            match batch.receive(&endpoint.socket, is_alone) {
+                // What a shutdown wakes up with is no datagram.
+                Ok(_) if is_stopped.load(Ordering::Relaxed) => return,
+                Ok(received) => exchange(endpoint, batch, received, &mut rotation),
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT)) => {
+                    end(&error);
+                }
+                Err(error) if error.kind() == ErrorKind::OutOfMemory => std::thread::yield_now(),
+                // None is left, an interrupt, or an ICMP error came back for a response, which reading has now cleared.
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Answer a batch.
+fn exchange(endpoint: &Endpoint, batch: &mut Batch, received: usize, rotation: &mut Rotation) {
+    let began = Instant::now();
+    let snapshot = endpoint.view.load();
+    // A listener is not served before its view has been published.
+    let Some(snapshot) = snapshot.as_deref() else { return };
+    let ledger = &*endpoint.ledger;
+    let mut replied = 0;
+    for index in 0..received {
+        let (query, room) = batch.exchange(index);
+        match answer(query, &endpoint.transport, snapshot, rotation, room) {
+            Outcome::Reply(reply) => {
+                ledger.count(query.len(), &reply);
+                batch.reply(index, reply.size);
+                replied += 1;
+            }
+            Outcome::Silence(why) => ledger.count_drops(why, 1),
+        }
+    }
+    let unsent = batch.send(&endpoint.socket);
+    ledger.count_drops(Drop::Unsent, unsent as u64);
+    ledger.took(began.elapsed(), replied);
+}
+
+/// A socket that can never be read again: dead beats hung (design.md §6).
+fn end(error: &std::io::Error) -> ! {
+    eprintln!("mcsdns: a UDP socket cannot be read any more: {error}; the process ends");
+    std::process::abort();
+}
