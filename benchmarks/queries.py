@@ -1,8 +1,8 @@
 """
-`python -m benchmarks.queries`: CPU per query and queries per second of mcsdns, CoreDNS, NSD and Knot.
+`python -m benchmarks.queries`: CPU per query and queries per second of mcsdns (both planes), CoreDNS, NSD and Knot.
 
 Rules:
-1. All four serve the same names: mcsdns and CoreDNS from the same kube-apiserver, NSD and Knot from `mcsdns export`.
+1. All serve the same names: mcsdns and CoreDNS from the same kube-apiserver, NSD and Knot from `mcsdns export`.
 2. Servers are pinned to core 0, dnsperf to core 1. The runs are interleaved, one server after the other, again and
    again; a row is made of medians, and a ratio of the median of the ratios within each round.
 3. Before a figure counts, a sample of the answers of each server is compared with what is right; a row whose rcodes
@@ -26,6 +26,8 @@ from .report import facts, say, table
 from .servers import Mcsdns, Multicluster
 from .verify import wrong_answers
 
+PLANES: Final = ("native", "python")
+SERVERS: Final = (*(f"mcsdns-{plane}" for plane in PLANES), "CoreDNS", "NSD", "Knot")
 SERVER_CORE: Final = 0
 BASES: Final = ("NSD", "CoreDNS")
 SAMPLE: Final = 400
@@ -58,8 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--modes", nargs="+", choices=[*MODES], default=[*MODES])
-    parser.add_argument("--servers", nargs="+", choices=["mcsdns", "CoreDNS", "NSD", "Knot"], default=None)
-    parser.add_argument("--plane", choices=["auto", "native", "python"], default="auto", help="of mcsdns")
+    parser.add_argument("--servers", nargs="+", choices=SERVERS, default=SERVERS)
     parser.add_argument(
         "--quick", action="store_true", help="see whether it works: 500 services, runs of 1 s, one round"
     )
@@ -82,15 +83,15 @@ def _start(
     write_questions(drawn, questions)
     kubeconfig, pinned = cluster.kubeconfig(), {SERVER_CORE}
     source = {"kubeconfig": {"path": str(kubeconfig)}}
-    mcsdns = Mcsdns(source, folder / "mcsdns", pinned, plane=options.plane)
-    export(mcsdns.write_config(), master)
-    servers = {
-        "mcsdns": mcsdns,
+    planes = {plane: Mcsdns(source, folder / plane, pinned, plane=plane) for plane in PLANES}
+    export(planes["python"].write_config(), master)
+    servers: dict[str, Any] = {
+        **{f"mcsdns-{plane}": server for plane, server in planes.items()},
         "CoreDNS": Multicluster(kubeconfig, folder / "coredns", pinned),
         "NSD": Nsd({ZONE: master}, folder / "nsd", pinned),
         "Knot": Knot({ZONE: master}, folder / "knot", pinned),
     }
-    servers = {name: server for name, server in servers.items() if name in (options.servers or servers)}
+    servers = {name: server for name, server in servers.items() if name in options.servers}
     for name, server in servers.items():
         say(f"starting {name}")
         stack.enter_context(server)

@@ -71,11 +71,12 @@ class Scale:
         """Measure with a folder of manifests."""
         say(f"{count} services, {form}")
         folder = self._folder / f"{form}-{count}"
+        plane = self._options.plane
         every = services(count)
         files = write_manifests(every, folder / "objects", form)
 
         def make(waits: bool) -> Mcsdns:
-            return Mcsdns({"manifests": str(folder / "objects")}, folder / "mcsdns", waits=waits)
+            return Mcsdns({"manifests": str(folder / "objects")}, folder / "mcsdns", waits=waits, plane=plane)
 
         if not self._starts(count, f"manifests, {form.upper()}", {"mcsdns": make}):
             return
@@ -90,14 +91,16 @@ class Scale:
 
     def from_api(self, count: int, *, has_starts: bool, has_rates: bool) -> None:
         """Measure with an API server."""
-        folder = self._folder / f"api-{count}"
+        folder, plane = self._folder / f"api-{count}", self._options.plane
         with Cluster("hub", folder / "hub") as cluster:
             say(f"{count} services, loading the API server")
             with cluster.client() as api:
                 api.bulk(manifest for service in services(count) for manifest in manifests(service))
             kubeconfig = cluster.kubeconfig()
             makes: dict[str, Make] = {
-                "mcsdns": lambda waits: Mcsdns({"kubeconfig": {"path": str(kubeconfig)}}, folder, waits=waits),
+                "mcsdns": lambda waits: Mcsdns(
+                    {"kubeconfig": {"path": str(kubeconfig)}}, folder, waits=waits, plane=plane
+                ),
                 "CoreDNS": lambda waits: Multicluster(kubeconfig, folder, waits=waits),
             }
             if has_starts:
@@ -182,6 +185,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 50_000])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--plane", choices=["auto", "native", "python"], default="auto", help="of mcsdns")
     parser.add_argument("--changes", type=int, default=200, help="where one change is measured")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds for the changes of one folder")
     parser.add_argument("--rates", type=int, nargs="+", default=[100, 300, 500], help="changes a second")

@@ -105,17 +105,6 @@ def test_a_missing_configuration(tmp_path: Path, verb: str) -> None:
     assert _only_line(done.stderr) == f"mcsdns: {path}: cannot be read: No such file or directory"
 
 
-def test_the_native_plane_where_there_is_none(tmp_path: Path) -> None:
-    """`plane: native` fails loudly where the extension is missing."""
-    if "native" in run("--version").stdout:
-        pytest.skip("this machine has the native plane")
-    (tmp_path / "east").mkdir()
-    path = _config(tmp_path, [{"name": "east", "manifests": "east"}], plane="native")
-    done = run("serve", "--config", path)
-    assert done.returncode == WRONG
-    assert "plane: native" in _last_line(done.stderr)
-
-
 @pytest.mark.parametrize(("key", "transport"), [("listen", "UDP"), ("listen", "TCP"), ("admin", "TCP")])
 def test_an_address_that_is_taken(tmp_path: Path, key: str, transport: str) -> None:
     """Exit 2, naming the address and the reason."""

@@ -167,8 +167,8 @@ def test_a_pause_is_no_stall(serve: Serve, tmp_path: Path) -> None:
 
 
 def test_a_hung_event_loop_ends_the_process(tmp_path: Path) -> None:
-    """Dead beats hung: a loop that stands still for over a second ends the process, with exit code 70."""
-    server = _Hanging(tmp_path, [member(tmp_path, "east", web("10.0.0.1"))])
+    """Dead beats hung: sockets that stand still for over a second, with the loop that serves them, end the process: exit code 70."""
+    server = _Hanging(tmp_path, [member(tmp_path, "east", web("10.0.0.1"))], plane="python")
     with server:
         started = time.monotonic()
         assert server.ask(NAME) == found("10.0.0.1")
