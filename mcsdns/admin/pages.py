@@ -18,15 +18,18 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
-from mcsdns.admin.explain import Explanation, explain
 from mcsdns.admin.exposition import exposition, registry
 from mcsdns.admin.state import ServerState
 from mcsdns.admin.status import status
 from mcsdns.source.health import State
+
+if TYPE_CHECKING:
+    from mcsdns.admin.explain import Explanation
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -117,6 +120,9 @@ def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Expl
     if view is None:
         known = ", ".join(one.view.name for one in state.views)
         raise ValueError(f"no listener serves the view {asked['view'][:64]!r}; served: {known}")
+    # Imported when it is first asked for: a start need not wait for it.
+    from mcsdns.admin.explain import explain  # noqa: PLC0415
+
     found = explain(
         asked["name"],
         asked["type"] or "A",
