@@ -22,7 +22,7 @@ from mcsdns.errors import PlaneError
 from mcsdns.metrics import Counters
 from mcsdns.plane import crossing
 from mcsdns.plane.base import Limits, Listener
-from mcsdns.plane.sockets import Bound, bind, is_wildcard
+from mcsdns.plane.sockets import Bound, bind_all, is_wildcard
 from mcsdns.plane.summary import summarize
 from mcsdns.zone.rrset import Update
 
@@ -73,19 +73,7 @@ class NativePlane:
         Raises:
             PlaneError: An address cannot be bound, or nothing was ever published of a listener's view. Nothing stays bound.
         """
-        for listener in listeners:
-            if listener.view not in self._zones:
-                raise PlaneError(
-                    f"the view {listener.view!r} has no snapshot: publish one, even an incomplete one, before start"
-                )
-        bound: list[Bound] = []
-        try:
-            for listener in listeners:
-                bound.append(bind(listener, self._threads))  # noqa: PERF401 (what is bound so far must be closed)
-        except PlaneError:
-            for one in bound:
-                one.close()
-            raise
+        bound = bind_all(listeners, self._zones, self._threads)
         self._listeners = [one.listener for one in bound]
         self._server = self._serve(bound)
         return self._listeners

@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from mcsdns.errors import PlaneError
 from mcsdns.metrics import Counters
 from mcsdns.plane.accept import Acceptor
 from mcsdns.plane.answers import Answers, Published
 from mcsdns.plane.base import Limits, Listener
 from mcsdns.plane.counters import Ledger, Totals, summarize
-from mcsdns.plane.sockets import Bound, bind, is_wildcard
+from mcsdns.plane.sockets import Bound, bind_all, is_wildcard
 from mcsdns.plane.tcp import Connections
 from mcsdns.plane.udp import UdpServer
 from mcsdns.wire.edns import Transport
@@ -68,18 +67,7 @@ class PythonPlane:
         Raises:
             PlaneError: An address cannot be bound, or nothing was ever published of a listener's view. Nothing stays bound.
         """
-        for listener in listeners:
-            if listener.view not in self._published:
-                raise PlaneError(
-                    f"the view {listener.view!r} has no snapshot: publish one, even an incomplete one, before start"
-                )
-        bound: list[Bound] = []
-        try:
-            bound.extend(bind(listener) for listener in listeners)
-        except PlaneError:
-            for one in bound:
-                one.close()
-            raise
+        bound = bind_all(listeners, self._published)
         room = RENDERED_ROOM // max(1, 2 * len(bound))
         for one in bound:
             self._serve(one, room)

@@ -13,6 +13,7 @@ import errno
 import ipaddress
 import os
 import socket
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from mcsdns.errors import PlaneError
@@ -56,6 +57,34 @@ class Bound(NamedTuple):
         """Close all."""
         for one in (self.udp, *self.more_udp, self.tcp):
             one.close()
+
+
+def bind_all(listeners: Iterable[Listener], published: Container[str], udp_sockets: int = 1) -> list[Bound]:
+    """
+    Bind the sockets of every listener, or of none.
+
+    Args:
+        listeners: Where.
+        published: The names of the views that have a snapshot: a listener without one would have nothing to answer from.
+        udp_sockets: As for `bind`.
+
+    Raises:
+        PlaneError: A view was never published, or an address cannot be bound. Nothing stays bound.
+    """
+    wanted = list(listeners)
+    for listener in wanted:
+        if listener.view not in published:
+            raise PlaneError(
+                f"the view {listener.view!r} has no snapshot: publish one, even an incomplete one, before start"
+            )
+    bound: list[Bound] = []
+    try:
+        bound.extend(bind(listener, udp_sockets) for listener in wanted)
+    except PlaneError:
+        for one in bound:
+            one.close()
+        raise
+    return bound
 
 
 def bind(listener: Listener, udp_sockets: int = 1) -> Bound:
