@@ -228,16 +228,14 @@ def _check(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from mcsdns.once import build_all, hear  # noqa: PLC0415
     from mcsdns.zone import masterfile  # noqa: PLC0415
-    from mcsdns.zone.apex import apex  # noqa: PLC0415
 
     config = _config(options).viewed(options.view)
     assembly = asyncio.run(hear(config, options.timeout))
-    is_complete = build_all(assembly)
+    (update,) = build_all(assembly)
     _tell_unheard(assembly)
-    if not is_complete:
+    if not update.complete:
         return 1
-    view = assembly.views[0]
-    for line in masterfile.lines(apex(assembly.options, view.serial), iter(view.services.values())):
+    for line in masterfile.lines(update.apex, filter(None, update.services.values())):
         print(line)
     return 0
 
@@ -256,17 +254,16 @@ def _explain_here(options: argparse.Namespace) -> Explanation:
 
     config = _config(options).viewed(options.view)
     assembly = asyncio.run(hear(config, options.timeout))
-    complete = build_all(assembly)
-    view = assembly.views[0]
+    (update,) = build_all(assembly)
     try:
         return explain(
             options.name,
             options.type,
-            view.view,
+            assembly.views[0].view,
             assembly.mirrors,
             assembly.options,
-            complete=complete,
-            serial=view.serial,
+            complete=update.complete,
+            serial=update.serial,
         )
     except ValueError as error:
         raise ConfigError("", "explain", str(error)) from error

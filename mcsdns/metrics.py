@@ -104,6 +104,12 @@ METRICS = (
         ("view",),
         "0 while names that are not found are SERVFAIL for want of a cluster",
     ),
+    Metric(
+        "mcsdns_zone_hash",
+        Kind.GAUGE,
+        ("view",),
+        "A number that stands for the records of the view: equal in replicas that hold the same",
+    ),
     # Queries, as CoreDNS counts them.
     Metric(
         "mcsdns_dns_requests_total", Kind.COUNTER, (*_SERVER, "proto", "family", "type"), "Queries that got a response"

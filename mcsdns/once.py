@@ -13,6 +13,7 @@ from mcsdns.builder import is_answerable, waited_for
 from mcsdns.clusterset.model import ServiceKey
 from mcsdns.config import Config
 from mcsdns.source.events import Event
+from mcsdns.zone.rrset import Update
 
 
 async def hear(config: Config, limit_s: float) -> Assembly:
@@ -47,22 +48,23 @@ async def hear(config: Config, limit_s: float) -> Assembly:
     return assembly
 
 
-def build_all(assembly: Assembly) -> bool:
+def build_all(assembly: Assembly) -> list[Update]:
     """
     Build every view from the mirrors as they are.
 
     Returns:
-        Whether the zone is complete.
+        For each view, all of it. It is complete where absence proves something.
     """
     optional = [member.name for member in assembly.members if member.is_optional]
-    complete = not waited_for(assembly.mirrors, optional) and all(
-        is_answerable(view.view, assembly.mirrors) for view in assembly.views
-    )
+    is_waiting = bool(waited_for(assembly.mirrors, optional))
     keys: set[ServiceKey] = set()
     for mirror in assembly.mirrors:
         keys |= mirror.keys()
+    updates: list[Update] = []
     for view in assembly.views:
         for key in keys:
             view.build(key, assembly.mirrors)
-        view.take(complete)
-    return complete
+        update = view.take(not is_waiting and is_answerable(view.view, assembly.mirrors))
+        if update is not None:  # as the first of a view always is
+            updates.append(update)
+    return updates

@@ -79,6 +79,7 @@ def values(state: ServerState) -> dict[str, Samples]:
         "mcsdns_zone_serial": [((view.view.name,), view.serial % 2**32) for view in state.views],
         "mcsdns_zone_services": [((view.view.name,), len(view.services)) for view in state.views],
         "mcsdns_zone_complete": [((view.view.name,), float(view.complete)) for view in state.views],
+        "mcsdns_zone_hash": [((view.view.name,), view.hash) for view in state.views],
     }
     counters = state.plane.counters()
     return found | _clusters(state) | _queries(state, counters) | _plane(counters)

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mcsdns.clusterset.merge import duplicates
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import Omission, Reason, ServiceKey
-from mcsdns.zone.rrset import ServiceRecords
-from mcsdns.zone.view import ZoneView
+from mcsdns.zone.view import Built, ZoneView
 
 Omitted = Mapping[tuple[str, str], int]
 """How many, by cluster and reason."""
@@ -24,7 +23,7 @@ class Omissions:
     """What is left out of views, as it was at the last reading."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, dict[ServiceKey, ServiceRecords]] = {}
+        self._seen: dict[str, dict[ServiceKey, Built]] = {}
         self._uses: Counter[Omission] = Counter()
         self._counts: Counter[tuple[str, str]] = Counter()
 
@@ -38,15 +37,15 @@ class Omissions:
         counts.update((refused.cluster, Reason.DUPLICATE_CLUSTER_ID.value) for refused, _ in duplicates(mirrors))
         return counts
 
-    def _follow(self, seen: dict[ServiceKey, ServiceRecords], services: Mapping[ServiceKey, ServiceRecords]) -> None:
-        """Take over what has changed since the last reading: records are replaced as a whole, so identity tells."""
+    def _follow(self, seen: dict[ServiceKey, Built], services: Mapping[ServiceKey, Built]) -> None:
+        """Take over what has changed since the last reading: what is kept of a service is replaced as a whole, so identity tells."""
         for key in seen.keys() - services.keys():
             self._drop(seen.pop(key).omissions)
-        for key, records in services.items():
+        for key, built in services.items():
             before = seen.get(key)
-            if before is not records:
-                seen[key] = records
-                self._add(records.omissions)
+            if before is not built:
+                seen[key] = built
+                self._add(built.omissions)
                 self._drop(before.omissions if before is not None else ())
 
     def _add(self, omissions: Iterable[Omission]) -> None:
@@ -67,7 +66,7 @@ class Omissions:
 
 def in_view(view: ZoneView) -> dict[str, int]:
     """Count what is left out of the services of one view, by reason."""
-    reasons = Counter(one.reason.value for records in view.services.values() for one in records.omissions)
+    reasons = Counter(one.reason.value for built in view.services.values() for one in built.omissions)
     return dict(sorted(reasons.items()))
 
 

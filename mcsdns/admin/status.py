@@ -94,6 +94,7 @@ class ViewStatus(Struct, frozen=True):
     Args:
         name: The consuming cluster, or `any`.
         serial: The SOA serial that is published.
+        hash: Stands for the records: equal in replicas that hold the same, whatever their serials. In hexadecimal.
         complete: Names that are not found are NXDOMAIN, not SERVFAIL.
         services: How many services it imports.
         omissions: What is left out of them, by reason.
@@ -101,6 +102,7 @@ class ViewStatus(Struct, frozen=True):
 
     name: str
     serial: int
+    hash: str
     complete: bool
     services: int
     omissions: Mapping[str, int]
@@ -161,7 +163,9 @@ def status(state: ServerState) -> Status:
             for mirror in state.mirrors
         ),
         views=tuple(
-            ViewStatus(view.view.name, view.serial, view.complete, len(view.services), in_view(view))
+            ViewStatus(
+                view.view.name, view.serial, f"{view.hash:013x}", view.complete, len(view.services), in_view(view)
+            )
             for view in state.views
         ),
         duplicates=tuple(

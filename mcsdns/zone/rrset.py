@@ -33,7 +33,7 @@ class Type(IntEnum):
     ANY = 255
 
 
-class RRset(Struct, frozen=True, gc=False):
+class RRset(Struct, frozen=True, gc=False, array_like=True):
     """
     The records of one owner name and type (RFC 2181 §5).
 

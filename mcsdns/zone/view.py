@@ -5,20 +5,42 @@ Rules:
 1. A service is built from the mirrors as they are at that moment; what was built goes out with the next `take`.
 2. Records that come out as they were are no change: they are not published and move no serial. What is left out is not a record.
 3. Every update has a greater serial than the last (RFC 1982).
+4. Records go to the plane and are not kept here: a digest tells whether they have changed, and `merge` and `build` make them again.
 
 Not here: when to build. That is for `mcsdns.builder`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
 
 from mcsdns.clusterset.merge import merge
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import Omission, ServiceKey, View
 from mcsdns.zone.apex import apex
-from mcsdns.zone.build import Options, build
-from mcsdns.zone.rrset import ServiceRecords, Update
+from mcsdns.zone.build import Options, build, service_owner
+from mcsdns.zone.rrset import Node, ServiceRecords, Update
+
+_DIGEST = 16
+"""Octets of a digest: two different services of one zone share one with a probability of 2**-100 or less."""
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Built(Struct, frozen=True, gc=False):
+    """
+    What is kept of one service.
+
+    Args:
+        digest: Of its owner and records.
+        omissions: What was left out of it.
+    """
+
+    digest: bytes
+    omissions: tuple[Omission, ...]
 
 
 class ZoneView:
@@ -36,22 +58,40 @@ class ZoneView:
         self.options = options
         self.serial = serial
         self.complete = False
-        self.services: dict[ServiceKey, ServiceRecords] = {}
+        self.services: dict[ServiceKey, Built] = {}
+        self._hash = 0
         self._built: dict[bytes, ServiceRecords | None] = {}
         self._told = False
+
+    @property
+    def hash(self) -> int:
+        """
+        Tell one content of the view from another: the same in every process that holds the same records.
+
+        Returns:
+            52 bits, which a float holds exactly. Serial and completeness have no part in it.
+        """
+        beside = apex(self.options, 0)
+        return (self._hash + int.from_bytes(_digest(beside.zone, beside.nodes))) % 2**52
 
     def build(self, key: ServiceKey, mirrors: Sequence[Mirror]) -> None:
         """Build one service again from what the mirrors say now."""
         service = merge(key, mirrors, self.view)
-        records = build(service, self.options) if service is not None else None
         old = self.services.get(key)
-        if records is not None:
-            self.services[key] = records
-            if old is None or old.nodes != records.nodes:
-                self._built[records.owner] = records
-        elif old is not None:
-            del self.services[key]
-            self._built[old.owner] = None
+        if service is None:
+            if old is not None:
+                del self.services[key]
+                self._hash -= int.from_bytes(old.digest)
+                self._built[service_owner(key, self.options.zone)] = None
+            return
+        records = build(service, self.options)
+        digest = _digest(records.owner, records.nodes)
+        if old is None or old.digest != digest:
+            self._hash += int.from_bytes(digest) - (int.from_bytes(old.digest) if old is not None else 0)
+            self._built[records.owner] = records
+        elif old.omissions == records.omissions:
+            return
+        self.services[key] = Built(digest, records.omissions)
 
     def take(self, complete: bool) -> Update | None:
         """
@@ -73,5 +113,10 @@ class ZoneView:
 
     def omissions(self, key: ServiceKey) -> tuple[Omission, ...]:
         """Return what is left out of one service; nothing where the view does not hold it."""
-        records = self.services.get(key)
-        return records.omissions if records is not None else ()
+        built = self.services.get(key)
+        return built.omissions if built is not None else ()
+
+
+def _digest(owner: bytes, nodes: Mapping[bytes, Node]) -> bytes:
+    """Return a digest of records: equal for equal records that were made in the same order, as `build` does."""
+    return hashlib.blake2b(_encode((owner, nodes)), digest_size=_DIGEST).digest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcsdns.clusterset.model import Reason
-from tests.clustersets import clusterset, view_of, zone_of
+from tests.clustersets import clusterset, zone_of
 from tests.manifests import imported_slice, service_import, together
 from tests.spec.cases import ANY_TYPES, NODATA, NOERROR, NXDOMAIN, Case, check
 
@@ -43,7 +43,7 @@ HEADLESS = service_import("db", headless=True)
 
 
 def reasons(text: str) -> list[Reason]:
-    (records,) = view_of(clusterset({"a": text})).services.values()
+    (records,) = zone_of(clusterset({"a": text})).services.values()
     return sorted(omission.reason for omission in records.omissions)
 
 
@@ -99,7 +99,7 @@ def test_a_port_name_that_is_no_label_has_no_name(name: str) -> None:
     mirrors = clusterset({"a": text})
     zone = zone_of(mirrors)
     check(Case("web.test", "SRV", NOERROR, "80 web.test, 81 web.test"), zone)
-    (records,) = view_of(mirrors).services.values()
+    (records,) = zone_of(mirrors).services.values()
     assert len(records.nodes) == 3, "web, _tcp.web, _http._tcp.web"
     assert reasons(text) == [Reason.BAD_PORT]
 
@@ -113,7 +113,7 @@ def test_a_hostname_that_is_not_one_label_has_no_name(hostname: str) -> None:
     check(Case("db.test", "A", NOERROR, "10.0.0.1 10.0.0.2"), zone)
     check(Case("db.test", "SRV", NOERROR, "5432 ok.a.db.test"), zone)
     check(Case("10-0-0-1.a.db.test", "A", NXDOMAIN, note="its address is no substitute"), zone)
-    (records,) = view_of(mirrors).services.values()
+    (records,) = zone_of(mirrors).services.values()
     assert len(records.nodes) == 5, "db, a.db, ok.a.db, _tcp.db, _pg._tcp.db"
     assert reasons(text) == [Reason.BAD_HOSTNAME]
 

@@ -11,7 +11,7 @@ from mcsdns.clusterset.model import Reason
 from mcsdns.zone.build import Options
 from mcsdns.zone.names import from_text
 from mcsdns.zone.snapshot import Snapshot
-from tests.clustersets import Live, clusterset, listing, view_of, zone_of
+from tests.clustersets import Live, clusterset, listing, zone_of
 from tests.manifests import cluster_property, imported_slice, service_import, together
 from tests.spec.cases import NODATA, NOERROR, NXDOMAIN, Case, ask, check
 
@@ -66,7 +66,7 @@ def test_a_host_equal_to_a_dotted_cluster_id_owns_nothing() -> None:
     check(Case("ok.reg1.db.test", "A", NOERROR, "10.0.0.2"), zone)
     check(Case("db.test", "A", NOERROR, "10.0.0.1 10.0.0.2 10.0.0.3", note="its address still counts"), zone)
     check(Case("db.test", "SRV", NOERROR, "5432 db-0.c1.reg1.db.test, 5432 ok.reg1.db.test"), zone)
-    (records,) = view_of(mirrors).services.values()
+    (records,) = zone_of(mirrors).services.values()
     assert [omission.reason for omission in records.omissions] == [Reason.NAME_TAKEN]
 
 
@@ -129,7 +129,7 @@ def test_a_port_name_over_62_octets_has_no_srv_name() -> None:
     check(Case(f"_{fits}._tcp.web.test", "SRV", NOERROR, "1 web.test"), zone)
     check(Case("web.test", "SRV", NOERROR, "1 web.test, 2 web.test"), zone)
     check(Case("_tcp.web.test", "SRV", NODATA), zone)
-    (records,) = view_of(mirrors).services.values()
+    (records,) = zone_of(mirrors).services.values()
     assert [omission.reason for omission in records.omissions] == [Reason.NAME_TOO_LONG]
 
 
@@ -154,7 +154,7 @@ def test_a_host_name_over_255_octets_is_left_out_alone() -> None:
     assert [rdata.target.to_text() for rdata in srv] == [f"db.c1.{service}"], "no target, no SRV"
     (all_srv,) = ask(service, "SRV", zone).answer
     assert sorted(rdata.port for rdata in all_srv) == [1, 5432], "`_longer._tcp` is too long, its port is not"
-    (records,) = view_of(mirrors, options=options).services.values()
+    (records,) = zone_of(mirrors, options=options).services.values()
     assert {omission.reason for omission in records.omissions} == {Reason.NAME_TOO_LONG}
     assert len(records.omissions) == 2
 

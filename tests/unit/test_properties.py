@@ -156,5 +156,5 @@ def test_what_every_zone_keeps(history: History, view: str | None) -> None:
 def test_omissions_are_told_once_and_in_order(history: History) -> None:
     """What is left out is named, each once, sorted, so that equal services are told equally."""
     for view in VIEWS:
-        for records in view_of(mirrors_of(history), view).services.values():
-            assert list(records.omissions) == sorted(set(records.omissions))
+        for built in view_of(mirrors_of(history), view).services.values():
+            assert list(built.omissions) == sorted(set(built.omissions))

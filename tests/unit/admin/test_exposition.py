@@ -117,6 +117,7 @@ def test_views(server: FakeServer) -> None:
     assert value(server, "mcsdns_zone_services", view="west") == 1
     assert value(server, "mcsdns_zone_services", view="east") == 0
     assert value(server, "mcsdns_zone_complete", view="east") == 1
+    assert value(server, "mcsdns_zone_hash", view="east") == server.state.views[1].hash
 
 
 def test_queries_have_the_labels_and_buckets_of_coredns(server: FakeServer) -> None:

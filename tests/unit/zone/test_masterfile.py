@@ -12,7 +12,7 @@ from mcsdns.zone.apex import apex
 from mcsdns.zone.masterfile import lines, record, type_text
 from mcsdns.zone.names import from_text, to_text
 from mcsdns.zone.rrset import RRset, ServiceRecords, Type
-from tests.clustersets import OPTIONS, SERIAL, view_of
+from tests.clustersets import OPTIONS, SERIAL, zone_of
 from tests.spec.cases import example
 
 Record = tuple[str, int, int, str]
@@ -20,7 +20,7 @@ Record = tuple[str, int, int, str]
 
 @pytest.fixture(scope="module")
 def services() -> list[ServiceRecords]:
-    return list(view_of(example(), "cluster-a").services.values())
+    return list(zone_of(example(), "cluster-a").services.values())
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import Reason, ServiceKey, View
+from mcsdns.zone.build import Options
 from mcsdns.zone.names import from_text
 from mcsdns.zone.view import ZoneView
 from tests.clustersets import OPTIONS, clusterset, hear
@@ -102,3 +104,53 @@ def test_several_services_go_out_together(view: ZoneView) -> None:
     assert update is not None
     assert set(update.services) == {OWNER, from_text("db.test.svc.clusterset.local")}
     assert update.serial == 101
+
+
+BOTH = together(
+    service_import("web", ips=["10.0.0.1"]),
+    service_import("db", headless=True),
+    imported_slice("db", "a", "10.0.0.2", "10.0.0.3"),
+)
+
+
+def filled(*names: str, text: str = BOTH, options: Options = OPTIONS, serial: int = 1) -> ZoneView:
+    made, mirrors = ZoneView(View(None), options, serial), clusterset({"a": text})
+    for name in names:
+        made.build(ServiceKey("test", name), mirrors)
+    return made
+
+
+def test_replicas_that_hold_the_same_have_the_same_hash() -> None:
+    """Whatever the order in which services were built, the serial, and what was there between."""
+    one, other = filled("web", "db", serial=1), filled("db", "web", serial=900)
+    other.take(complete=True)
+    assert one.hash == other.hash
+    before, mirrors = one.hash, clusterset({"a": service_import("web", ips=["10.0.0.9"])})
+    one.build(WEB, mirrors)
+    one.build(ServiceKey("test", "db"), mirrors)
+    assert one.hash != before
+    for name in ("db", "web"):
+        one.build(ServiceKey("test", name), clusterset({"a": BOTH}))
+    assert one.hash == before
+
+
+def test_every_difference_of_records_is_one_of_the_hash() -> None:
+    """A service, an address, an owner name, a TTL, or the addresses of the name server."""
+    hashes = {
+        filled().hash,
+        filled("web").hash,
+        filled("db").hash,
+        filled("web", "db").hash,
+        filled("web", text=BOTH.replace("10.0.0.1", "10.0.0.4")).hash,
+        filled("wob", text=BOTH.replace("web", "wob")).hash,
+        filled("web", options=replace(OPTIONS, ttl=6)).hash,
+        filled("web", options=replace(OPTIONS, negative_ttl=6)).hash,
+        filled("web", options=replace(OPTIONS, advertise=(b"\x0a\0\0\x09",))).hash,
+    }
+    assert len(hashes) == 9
+    assert all(0 <= one < 2**52 for one in hashes), "a float holds it exactly"
+
+
+def test_the_hash_is_the_same_in_every_process() -> None:
+    """Python's own hashes differ from process to process; this one must not."""
+    assert f"{filled('web', 'db').hash:013x}" == "3fbeefa8279f9"
