@@ -208,12 +208,14 @@ def _config(options: argparse.Namespace) -> Config:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    import uvloop  # noqa: PLC0415
+
     from mcsdns.daemon import Daemon  # noqa: PLC0415
 
     config = _config(options)
     if options.config is None:
         print("mcsdns: no --config: serving the built-in demo clusterset", file=sys.stderr)
-    asyncio.run(Daemon(config).run())
+    uvloop.run(Daemon(config).run())
     return 0
 
 

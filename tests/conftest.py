@@ -12,6 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import HealthCheck, settings
 
 from tests.servers.tools import Missing
@@ -25,6 +26,12 @@ settings.register_profile(
 )
 settings.register_profile("dev", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> uvloop.EventLoopPolicy:
+    """Run tests that are coroutines in the event loop in which `mcsdns serve` runs."""
+    return uvloop.EventLoopPolicy()
 
 
 @pytest.hookimpl(wrapper=True)
