@@ -52,7 +52,7 @@ def main() -> None:
         write_manifests(services(1000), folder / "manifests", "json")
         questions, master = folder / "questions", folder / "zone"
         write_questions(mix(1000), questions)
-        mcsdns = Mcsdns({"manifests": str(folder / "manifests")}, folder / "mcsdns", {0})
+        mcsdns = Mcsdns([{"manifests": str(folder / "manifests")}], folder / "mcsdns", {0})
         export(mcsdns.write_config(), master)
         servers: dict[str, Any] = {
             "mcsdns": mcsdns,

@@ -96,7 +96,9 @@ def manifests(service: Service) -> Iterator[Object]:
         yield imported_slice(service, cluster)
 
 
-def imported_slice(service: Service, cluster: int, first: bytes | None = None) -> Object:
+def imported_slice(
+    service: Service, cluster: int, first: bytes | None = None, cluster_id: str | None = None
+) -> Object:
     """
     Return the slice of a service for one of its clusters.
 
@@ -104,7 +106,9 @@ def imported_slice(service: Service, cluster: int, first: bytes | None = None) -
         service: Whose.
         cluster: The index of the cluster.
         first: Takes the place of the first endpoint's address.
+        cluster_id: What the cluster is called, where it is none of `CLUSTERS`.
     """
+    cluster_id = cluster_id or CLUSTERS[cluster]
     addresses = [service.endpoint(cluster, index) for index in range(ENDPOINTS)]
     if first is not None:
         addresses[0] = first
@@ -118,10 +122,10 @@ def imported_slice(service: Service, cluster: int, first: bytes | None = None) -
         "kind": "EndpointSlice",
         "metadata": {
             "namespace": service.namespace,
-            "name": f"{service.name}-{CLUSTERS[cluster]}",
+            "name": f"{service.name}-{cluster_id}",
             "labels": {
                 "multicluster.kubernetes.io/service-name": service.name,
-                "multicluster.kubernetes.io/source-cluster": CLUSTERS[cluster],
+                "multicluster.kubernetes.io/source-cluster": cluster_id,
                 "endpointslice.kubernetes.io/managed-by": "benchmarks",
             },
         },

@@ -51,12 +51,14 @@ def write_questions(questions: Iterable[Question], path: Path) -> None:
     path.write_text("".join(f"{question.name} {_TYPES[question.type]}\n" for question in questions))
 
 
-def write_config(source: Mapping[str, object], port: int, admin_port: int, path: Path, plane: str = "auto") -> None:
+def write_config(
+    sources: Sequence[Mapping[str, object]], port: int, admin_port: int, path: Path, plane: str = "auto"
+) -> None:
     """
-    Write a configuration of mcsdns with one member cluster.
+    Write a configuration of mcsdns.
 
     Args:
-        source: Where its objects come from, as in `clusters` of the configuration: `manifests` or `kubeconfig`.
+        sources: Where each member cluster's objects come from, as in `clusters` of the configuration: `manifests` or `kubeconfig`.
         port: Where DNS is served.
         admin_port: Where HTTP is served.
         path: The file.
@@ -69,7 +71,7 @@ def write_config(source: Mapping[str, object], port: int, admin_port: int, path:
         "admin": f"127.0.0.1:{admin_port}",
         "lameduck_s": 0,
         "sync_deadline_s": 600,
-        "clusters": [{"name": "hub", **source}],
+        "clusters": [{"name": f"member-{number:02}", **source} for number, source in enumerate(sources)],
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 

@@ -83,7 +83,7 @@ def _start(
     write_questions(drawn, questions)
     kubeconfig, pinned = cluster.kubeconfig(), {SERVER_CORE}
     source = {"kubeconfig": {"path": str(kubeconfig)}}
-    planes = {plane: Mcsdns(source, folder / plane, pinned, plane=plane) for plane in PLANES}
+    planes = {plane: Mcsdns([source], folder / plane, pinned, plane=plane) for plane in PLANES}
     export(planes["python"].write_config(), master)
     servers: dict[str, Any] = {
         **{f"mcsdns-{plane}": server for plane, server in planes.items()},

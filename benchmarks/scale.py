@@ -76,7 +76,7 @@ class Scale:
         files = write_manifests(every, folder / "objects", form)
 
         def make(waits: bool) -> Mcsdns:
-            return Mcsdns({"manifests": str(folder / "objects")}, folder / "mcsdns", waits=waits, plane=plane)
+            return Mcsdns([{"manifests": str(folder / "objects")}], folder / "mcsdns", waits=waits, plane=plane)
 
         if not self._starts(count, f"manifests, {form.upper()}", {"mcsdns": make}):
             return
@@ -99,7 +99,7 @@ class Scale:
             kubeconfig = cluster.kubeconfig()
             makes: dict[str, Make] = {
                 "mcsdns": lambda waits: Mcsdns(
-                    {"kubeconfig": {"path": str(kubeconfig)}}, folder, waits=waits, plane=plane
+                    [{"kubeconfig": {"path": str(kubeconfig)}}], folder, waits=waits, plane=plane
                 ),
                 "CoreDNS": lambda waits: Multicluster(kubeconfig, folder, waits=waits),
             }

@@ -8,7 +8,7 @@ import http.client
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from .files import write_config
 
 class Mcsdns(Server):
     """
-    mcsdns with one member cluster, from the interpreter that runs the benchmark.
+    mcsdns, from the interpreter that runs the benchmark.
 
     Args:
-        source: Where its objects come from, as in `clusters` of the configuration: `manifests` or `kubeconfig`.
+        sources: Where each member cluster's objects come from, as in `clusters` of the configuration: `manifests` or `kubeconfig`.
         folder: Where its configuration and log are.
         cpus: Numbers of the cores to run on, or None for all of them.
         waits: `start` returns when it is ready; else as soon as the process exists.
@@ -34,7 +34,7 @@ class Mcsdns(Server):
 
     def __init__(
         self,
-        source: Mapping[str, object],
+        sources: Sequence[Mapping[str, object]],
         folder: Path,
         cpus: Collection[int] | None = None,
         *,
@@ -44,14 +44,14 @@ class Mcsdns(Server):
         super().__init__("mcsdns", folder, cpus)
         self.port, self.admin_port = free_port(), free_port()
         self.config_path = self.folder / "mcsdns.yaml"
-        self._source = source
+        self._sources = sources
         self._plane = plane
         self._waits = waits
 
     def write_config(self) -> Path:
         """Write its configuration, and return the file."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_config(self._source, self.port, self.admin_port, self.config_path, self._plane)
+        write_config(self._sources, self.port, self.admin_port, self.config_path, self._plane)
         return self.config_path
 
     def command(self) -> list[str]:

@@ -49,6 +49,7 @@ from mcsdns.source.kube.watch import (
     step,
 )
 from mcsdns.source.objects import Object
+from mcsdns.source.pace import turn
 
 PAGE_SIZE: Final = 500
 """Objects in a page, as client-go has it: some 500 KiB of JSON, decoded in a few milliseconds."""
@@ -157,6 +158,7 @@ class Reflector:
         body = await (self._next_page(client, token) if token else self._first_page(client))
         if body is None:
             return Outcome(Absent(), "deleted", f"{self._kind.resource}.{self._kind.group} is not served any more")
+        await turn()
         page = payload.read_page(body, self._kind)
         self._accepted()
         following = page.metadata.token or ""
