@@ -96,9 +96,7 @@ def manifests(service: Service) -> Iterator[Object]:
         yield imported_slice(service, cluster)
 
 
-def imported_slice(
-    service: Service, cluster: int, first: bytes | None = None, cluster_id: str | None = None
-) -> Object:
+def imported_slice(service: Service, cluster: int, first: bytes | None = None, cluster_id: str | None = None) -> Object:
     """
     Return the slice of a service for one of its clusters.
 

@@ -5,12 +5,11 @@ Many member clusters in one process: API servers over TLS that have their answer
 
 Rules:
 1. They answer as a real API server does where it matters to who watches: pages of 500 with continue tokens, compressed as its
-   lists are; objects with `uid` and `managedFields`; watches with a bookmark a minute that end after `timeoutSeconds`.
-2. Each cluster has services, and for each of them an import, an export and slices, imported from as many clusters. The services
-   are its own, or the same in every cluster.
+   lists are; watches with a bookmark a minute that end after `timeoutSeconds`.
+2. The services of a cluster are its own, or the same in every cluster.
 3. When it is told to forget, every watch gets 410 at once. Told to change as well, it lists other addresses from then on.
 
-Not here: single changes (`writes`), failures (`virtual`).
+Not here: the objects (`members`), single changes (`writes`), failures (`scripted`).
 """
 
 import argparse
@@ -31,22 +30,12 @@ from aiohttp import web
 from tests.servers.run import Server
 from tests.source.certificates import Authority
 
-from .clusterset import A, NOERROR, Object, Question, imported_slice, manifests, services
+from .clusterset import NOERROR, A, Object, Question, services
+from .members import KINDS, PAGE, RV, Pages, moved, objects, page, paged, space
 
-PAGE: Final = 500
 BOOKMARK_S: Final = 60.0
-RV: Final = "1000"
-KINDS: Final = {
-    "serviceimports": ("multicluster.x-k8s.io/v1beta1", "ServiceImport"),
-    "serviceexports": ("multicluster.x-k8s.io/v1beta1", "ServiceExport"),
-    "endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
-    "clusterproperties": ("about.k8s.io/v1", "ClusterProperty"),
-}
 _OTHERS: Final = (b'["172.', b'["173.')
 """Addresses of endpoints begin so, and so when they have changed."""
-
-Pages = list[tuple[str, bytes]]
-"""The token of the page that follows, and the objects, as JSON without the brackets around them."""
 
 
 class Fleet(Server):
@@ -60,6 +49,10 @@ class Fleet(Server):
         slices: Of each service.
         cpus: Numbers of the cores to run on.
         shares: The services are the same in every cluster.
+
+    Attributes:
+        clusters: How many.
+        pages: In the list of EndpointSlices of each.
     """
 
     start_limit_s = 300.0
@@ -68,19 +61,26 @@ class Fleet(Server):
         self, folder: Path, clusters: int, services: int, slices: int, cpus: Collection[int], *, shares: bool = False
     ) -> None:
         super().__init__("fleet", folder, cpus)
+        self.clusters = clusters
+        self.pages = -(-services * slices // PAGE)
         self._size = (clusters, services, slices)
         self._shares = shares
 
     @property
     def sources(self) -> list[dict[str, object]]:
         """Where each cluster is, as in `clusters` of mcsdns's configuration."""
-        return [{"kubeconfig": {"path": str(_kubeconfig(self.folder, number))}} for number in range(self._size[0])]
+        return [{"kubeconfig": {"path": str(_kubeconfig(self.folder, number))}} for number in range(self.clusters)]
 
     def questions(self, clusters: int) -> list[Question]:
         """Return the question for the address of each service that has one, in the first clusters."""
         spaces = range(1 if self._shares else clusters)
         return [
-            Question(service.owner.replace("team", _space(number, self._shares)), A, NOERROR, frozenset([service.address]))
+            Question(
+                service.owner.replace("team", space(number, shares=self._shares)),
+                A,
+                NOERROR,
+                frozenset([service.address]),
+            )
             for number in spaces
             for service in services(self._size[1])
             if not service.is_headless
@@ -115,7 +115,6 @@ class Fleet(Server):
         finally:
             connection.close()
 
-
     def _trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
 
@@ -149,13 +148,10 @@ class _Cluster:
     def prepare(self, *, is_changed: bool) -> None:
         """Make every page, compressed."""
         for resource, pages in self._pages.items():
-            version, kind = KINDS[resource]
             for number, (token, items) in enumerate(pages):
-                metadata = {"resourceVersion": RV} | ({"continue": token} if token else {})
-                head = json.dumps({"kind": f"{kind}List", "apiVersion": version, "metadata": metadata})
-                body = _moved(items, self._space).replace(*_OTHERS) if is_changed else _moved(items, self._space)
-                page = gzip.compress(head[:-1].encode() + b',"items":[' + body + b"]}", 1)
-                self._ready[resource, number, is_changed] = page
+                mine = moved(items, self._space)
+                body = page(resource, token, mine.replace(*_OTHERS) if is_changed else mine)
+                self._ready[resource, number, is_changed] = gzip.compress(body, 1)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
@@ -196,9 +192,9 @@ class _Cluster:
 async def _serve(folder: Path, clusters: int, count: int, slices: int, shares: bool) -> None:
     authority, past = Authority(folder), _Past()
     tls = authority.server()
-    pages = {resource: _paged(objects) for resource, objects in _objects(count, slices).items()}
+    pages = {resource: paged(found) for resource, found in objects(count, slices).items()}
     for number in range(clusters):
-        member = _Cluster(_space(number, shares), pages, past)
+        member = _Cluster(space(number, shares=shares), pages, past)
         for is_changed in (False, True):
             member.prepare(is_changed=is_changed)
         port = await _listen(member.answer, tls)
@@ -215,60 +211,8 @@ async def _listen(answer: Callable[[web.BaseRequest], Awaitable[web.StreamRespon
     return int(runner.addresses[0][1])
 
 
-def _objects(count: int, slices: int) -> dict[str, list[Object]]:
-    """Make the objects of one cluster."""
-    found: dict[str, list[Object]] = {resource: [] for resource in KINDS}
-    for service in services(count):
-        found["serviceimports"].append(next(manifests(service)))
-        metadata = {"namespace": service.namespace, "name": service.name}
-        export = {"apiVersion": KINDS["serviceexports"][0], "kind": "ServiceExport", "metadata": metadata}
-        found["serviceexports"].append(export)
-        found["endpointslices"] += (imported_slice(service, n, cluster_id=f"member-{n:02}") for n in range(slices))
-    return found
-
-
-def _paged(objects: list[Object]) -> Pages:
-    pages: Pages = []
-    for start in range(0, max(1, len(objects)), PAGE):
-        token = str(len(pages) + 1) if start + PAGE < len(objects) else ""
-        items = [json.dumps(_as_served(one), separators=(",", ":")) for one in objects[start : start + PAGE]]
-        pages.append((token, ",".join(items).encode()))
-    return pages
-
-
-def _as_served(obj: Object) -> Object:
-    """Add what an API server adds, and nobody reads."""
-    fields = {"f:metadata": {"f:labels": {".": {}, "f:endpointslice.kubernetes.io/managed-by": {}}}, "f:endpoints": {}}
-    added = {
-        "uid": "6f1d7a0e-5c43-4b58-9c5b-0d1a4f2b7c11",
-        "resourceVersion": RV,
-        "generation": 1,
-        "creationTimestamp": "2026-01-01T00:00:00Z",
-        "managedFields": [
-            {
-                "manager": "controller",
-                "operation": "Update",
-                "apiVersion": obj["apiVersion"],
-                "time": "2026-01-01T00:00:00Z",
-                "fieldsType": "FieldsV1",
-                "fieldsV1": fields,
-            }
-        ],
-    }
-    return obj | {"metadata": obj["metadata"] | added}
-
-
 def _line(what: str, obj: Object) -> bytes:
     return json.dumps({"type": what, "object": obj}).encode() + b"\n"
-
-
-def _space(number: int, shares: bool) -> str:
-    """Return what the namespaces of a cluster begin with, in place of `team`."""
-    return "team" if shares else f"member-{number:02}"
-
-
-def _moved(items: bytes, space: str) -> bytes:
-    return items.replace(b'"namespace":"team-', f'"namespace":"{space}-'.encode())
 
 
 def _kubeconfig(folder: Path, number: int) -> Path:

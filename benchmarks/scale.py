@@ -12,26 +12,25 @@ Rules:
 import argparse
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from tests.servers.run import Cluster, Server
 
-from .changes import Latencies, cpu_of_change, latencies
-from .clusterset import Service, address_question, manifests, services
+from .changes import cpu_of_change, latencies
+from .clusterset import address_question, manifests, services
 from .files import write_manifests
 from .folder_changes import folder_changes
+from .rates import HEAD as RATES
+from .rates import Make, Plans, peers, rate_rows
 from .report import facts, say, table
-from .servers import Mcsdns, Multicluster, settle
+from .servers import Mcsdns, settle
 from .start import Start, watch_start
-from .writes import Plan
 
 YAML_MOST: Final = 10_000
 """Services: YAML takes a hundred times as long to read as JSON."""
-TARGETS: Final = 64
-"""Headless services that are changed, in turns."""
 SLOW: Final = 20.0
 """Changes a second where one change shall not meet another."""
 LIMIT_S: Final = 300.0
@@ -40,20 +39,6 @@ PARTS: Final = ("json", "yaml", "api", "rates")
 STARTS = ("services", "source", "server", "ready s", "first right s", "every name right s", "CPU s")
 MEMORY = ("MB when right", "MB after all were asked", "MB peak", "false of answers")
 CHANGES = ("services", "source", "server", "answer p50 ms", "p99 ms", "CPU ms per change", "changes")
-RATES = (
-    "changes/s",
-    "server",
-    "p50 ms",
-    "p99 ms",
-    "p99 of each round",
-    "known to ms",
-    "made/s",
-    "write p50 ms",
-    "lost",
-)
-
-Make = Callable[[bool], Mcsdns | Multicluster]
-"""Makes a server; its `start` waits until it serves, or not."""
 
 
 class Scale:
@@ -65,7 +50,6 @@ class Scale:
         self.starts: list[list[str]] = []
         self.changes: list[list[str]] = []
         self.rates: list[list[str]] = []
-        self._written = 0
 
     def from_folder(self, count: int, form: str) -> None:
         """Measure with a folder of manifests."""
@@ -91,25 +75,19 @@ class Scale:
 
     def from_api(self, count: int, *, has_starts: bool, has_rates: bool) -> None:
         """Measure with an API server."""
-        folder, plane = self._folder / f"api-{count}", self._options.plane
+        folder = self._folder / f"api-{count}"
         with Cluster("hub", folder / "hub") as cluster:
             say(f"{count} services, loading the API server")
             with cluster.client() as api:
                 api.bulk(manifest for service in services(count) for manifest in manifests(service))
-            kubeconfig = cluster.kubeconfig()
-            makes: dict[str, Make] = {
-                "mcsdns": lambda waits: Mcsdns(
-                    [{"kubeconfig": {"path": str(kubeconfig)}}], folder, waits=waits, plane=plane
-                ),
-                "CoreDNS": lambda waits: Multicluster(kubeconfig, folder, waits=waits),
-            }
+            makes, plans = peers(cluster, folder, [self._options.plane]), Plans(cluster)
             if has_starts:
                 self._starts(count, "API server", makes)
                 for name, make in makes.items():
-                    self._one_change(count, name, make, cluster)
+                    self._one_change(count, name, make, plans)
             if has_rates:
-                for rate in self._options.rates:
-                    self._rate(rate, makes, cluster)
+                options = self._options
+                self.rates += rate_rows(makes, plans, options.rates, options.rounds, options.seconds)
 
     def _starts(self, count: int, source: str, makes: dict[str, Make]) -> bool:
         """Start each server in turns, and tell whether any start succeeded."""
@@ -131,32 +109,14 @@ class Scale:
             self.starts.append([f"{count:,}", source, name + failed, *(_start_row(rounds) if rounds else ())])
         return any(found.values())
 
-    def _one_change(self, count: int, name: str, make: Make, cluster: Cluster) -> None:
+    def _one_change(self, count: int, name: str, make: Make, plans: Plans) -> None:
         with make(True) as server:
             settle(server.pid)
-            seen = latencies(server.port, self._plan(cluster, self._options.changes, SLOW))
-            cpu_s = cpu_of_change(server.pid, self._plan(cluster, max(500, self._options.changes), 2.5 * SLOW))
+            seen = latencies(server.port, plans.next(self._options.changes, SLOW))
+            cpu_s = cpu_of_change(server.pid, plans.next(max(500, self._options.changes), 2.5 * SLOW))
         row = [f"{count:,}", "API server", name, f"{seen.at(50) * 1e3:.2f}", f"{seen.at(99) * 1e3:.2f}"]
         self.changes.append([*row, f"{cpu_s * 1e3:.2f}", f"{len(seen.seconds)}"])
         say(" | ".join(self.changes[-1]))
-
-    def _rate(self, rate: int, makes: dict[str, Make], cluster: Cluster) -> None:
-        found: dict[str, list[Latencies]] = {name: [] for name in makes}
-        for _ in range(self._options.rounds):
-            for name, make in makes.items():
-                with make(True) as server:
-                    settle(server.pid)
-                    plan = self._plan(cluster, int(rate * self._options.seconds), rate)
-                    found[name].append(latencies(server.port, plan))
-                say(f"{rate}/s, {name}: p50 {found[name][-1].at(50) * 1e3:.2f}, p99 {found[name][-1].at(99) * 1e3:.2f}")
-        self.rates += [[str(rate), name, *_rate_row(rounds)] for name, rounds in found.items()]
-
-    def _plan(self, cluster: Cluster, changes: int, rate: float) -> Plan:
-        """Plan changes of numbers that were never used, so that no answer of before is taken for right."""
-        targets = [Service(number) for number in range(0, TARGETS * 5, 5)]
-        first = self._written + 1
-        self._written += changes + TARGETS
-        return Plan(cluster.url, cluster.ca_path, cluster.admin_token, targets, first, changes, rate)
 
 
 def main() -> None:
@@ -219,19 +179,6 @@ def _start_row(rounds: list[Start]) -> list[str]:
         f"{median(start.cpu_s for start in rounds):.2f}",
         *(f"{median(column) / 1e6:.0f}" for column in memory),
         f"{false} of {answers:,}",
-    ]
-
-
-def _rate_row(rounds: list[Latencies]) -> list[str]:
-    made, took = [len(one.made.took_s) / one.made.seconds for one in rounds], [t for r in rounds for t in r.made.took_s]
-    return [
-        f"{median(one.at(50) for one in rounds) * 1e3:.2f}",
-        f"{median(one.at(99) for one in rounds) * 1e3:.2f}",
-        ", ".join(f"{one.at(99) * 1e3:.1f}" for one in rounds),
-        f"{median(one.resolution for one in rounds) * 1e3:.2f}",
-        f"{median(made):.0f}",
-        f"{median(took) * 1e3:.1f}",
-        str(sum(one.lost for one in rounds)),
     ]
 
 
