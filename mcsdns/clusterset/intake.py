@@ -161,7 +161,9 @@ def _property(obj: objects.ClusterProperty) -> Property | Rejected | None:
     return Property(sys.intern(cluster_id))
 
 
+@functools.lru_cache(maxsize=4096)
 def _key(namespace: str, name: str) -> ServiceKey:
+    """Return one key for all slices of a service, which come together: keys are what the garbage collector would look at most."""
     return ServiceKey(sys.intern(namespace), sys.intern(name))
 
 
