@@ -1,7 +1,7 @@
 """
 What mcsdns costs, measured: scripts that print Markdown tables, to run on a machine that does nothing else.
 
-`queries` and `scale` are the two commands; `README.md` tells what they measure, and what came out.
+`queries`, `scale`, `watch` and `abuse` are the commands; `README.md` tells what they measure, and what came out.
 
 Not here: tests. Nothing fails because it was slow.
 """

@@ -152,6 +152,12 @@ def test_an_imported_slice() -> None:
     assert value.omissions == ()
 
 
+def test_slices_of_one_service_share_its_key() -> None:
+    """A key is what the garbage collector must look at, and there may be many slices: one for each service, not for each slice."""
+    first, second = take_slice(IMPORTED), take_slice(IMPORTED | {"multicluster.kubernetes.io/source-cluster": "b"})
+    assert first.key is second.key
+
+
 def test_a_native_slice() -> None:
     """A slice with the Kubernetes label alone speaks for the cluster that holds it."""
     value = take_slice({"kubernetes.io/service-name": "db", "multicluster.kubernetes.io/source-cluster": "z"})
