@@ -27,6 +27,12 @@ from mcsdns.plane.base import Listener
 from mcsdns.plane.choice import make_plane
 from mcsdns.watchdog import Watchdog
 
+GC_THRESHOLD = (2000, 10, 100)
+"""
+When Python looks for garbage that refers to itself. By default it goes through everything whenever 70,000 objects have come, which is
+one list of 10,000 EndpointSlices, and holds the event loop for it; here, whenever 2,000,000 have, and through the youngest 20,000 else.
+"""
+
 
 class Daemon:
     """
@@ -123,6 +129,7 @@ class Daemon:
         self._builder.end_of_wait()
         # What the first lists made lives as long as the process: the collector need not look at it, neither then nor now.
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLD)
         gc.enable()
 
     def _is_ready(self) -> tuple[bool, str]:
