@@ -19,6 +19,7 @@ import json
 import random
 import ssl
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from http.client import HTTPSConnection
@@ -31,7 +32,7 @@ from tests.servers.run import Server
 from tests.source.certificates import Authority
 
 from .clusterset import NOERROR, A, Object, Question, services
-from .members import KINDS, PAGE, RV, Pages, moved, objects, page, paged, space
+from .members import KINDS, KUBE_SYSTEM, PAGE, RV, Pages, kube_system, moved, objects, page, paged, space
 
 BOOKMARK_S: Final = 60.0
 _OTHERS: Final = (b'["172.', b'["173.')
@@ -140,6 +141,7 @@ class _Cluster:
     """One API server. `space` is where its namespaces are, and `pages` what every cluster has."""
 
     def __init__(self, space: str, pages: dict[str, Pages], past: _Past) -> None:
+        self._uid = str(uuid.uuid4())
         self._space = space
         self._pages = pages
         self._past = past
@@ -156,6 +158,8 @@ class _Cluster:
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
         resource = request.path.rpartition("/")[2]
+        if request.path == KUBE_SYSTEM:
+            return web.Response(body=kube_system(self._uid), content_type="application/json")
         if resource not in KINDS or request.path != f"/apis/{KINDS[resource][0]}/{resource}":
             return web.json_response({"kind": "Status", "status": "Failure", "code": 404}, status=404)
         is_watch = "watch" in request.query

@@ -17,6 +17,7 @@ from .clusterset import Object, imported_slice, manifests, services
 PAGE: Final = 500
 """Objects in a page, as clients ask for."""
 RV: Final = "1000"
+KUBE_SYSTEM: Final = "/api/v1/namespaces/kube-system"
 KINDS: Final = {
     "serviceimports": ("multicluster.x-k8s.io/v1beta1", "ServiceImport"),
     "serviceexports": ("multicluster.x-k8s.io/v1beta1", "ServiceExport"),
@@ -80,6 +81,12 @@ def _as_served(obj: Object) -> Object:
         ],
     }
     return obj | {"metadata": obj["metadata"] | added}
+
+
+def kube_system(uid: str) -> bytes:
+    """Return the namespace by whose UID a cluster is known."""
+    metadata = {"name": "kube-system", "uid": uid, "resourceVersion": RV}
+    return json.dumps({"kind": "Namespace", "apiVersion": "v1", "metadata": metadata}).encode()
 
 
 def page(resource: str, token: str, items: bytes) -> bytes:

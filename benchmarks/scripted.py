@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 from enum import StrEnum
@@ -29,7 +30,7 @@ from mcsdns.source.kube.settings import Timing
 
 from .fleet import BOOKMARK_S
 from .members import KINDS as SERVED
-from .members import RV, Pages, page
+from .members import KUBE_SYSTEM, RV, Pages, kube_system, page
 
 
 class Fault(StrEnum):
@@ -60,6 +61,7 @@ class Api:
         self.fault: Fault | None = None
         self.seen: dict[str, list[float]] = defaultdict(list)
         self.connection, self.is_retired = Connection(url="https://127.0.0.1"), False
+        self._uid = str(uuid.uuid4())
         self._timing = Timing()
         self._broken = asyncio.Event()
         self._bodies = {
@@ -80,11 +82,13 @@ class Api:
         return self
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
-        """Give a page."""
+        """Give a page, or the namespace by which the cluster is known."""
         resource = self._note(path)
         await self._suffer(is_watch=False)
         if self.fault is Fault.HTML:
             return b"<html><body>Sign in</body></html>"
+        if path == KUBE_SYSTEM:
+            return kube_system(self._uid)
         return self._bodies[resource, int((query or {}).get("continue", "0"))]
 
     async def watch(self, path: str, query: Mapping[str, str]) -> _Stream:
