@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
+from msgspec.structs import replace
 
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import View
@@ -37,7 +38,8 @@ class Member:
 
     Attributes:
         name: Its configured name.
-        is_optional: Negatives are not held back for it after the sync deadline.
+        cluster: Its entry in the configuration.
+        since: When it was added, on the monotonic clock, in seconds.
         health: The state of its connection.
         mirror: What it last said.
         source: Where its objects come from.
@@ -45,19 +47,27 @@ class Member:
 
     def __init__(self, cluster: Cluster) -> None:
         self.name = cluster.name
-        self.is_optional = cluster.optional
+        self.cluster = cluster
+        self.since = time.monotonic()
         self.health = Health(cluster.name)
         self.mirror = Mirror(cluster.name, cluster.id)
         self.source = make_source(cluster, self.health)
 
+    @property
+    def is_optional(self) -> bool:
+        """Whether negatives are not held back for it after the sync deadline."""
+        return self.cluster.optional
+
     async def run(self, sink: Sink) -> None:
-        """Run the source for as long as the process lives: a defect in it makes this cluster stale and touches no other."""
+        """Run the source until cancelled: a defect in it makes this cluster stale and touches no other."""
         log = structlog.get_logger().bind(cluster=self.name)
         while True:
             try:
                 await self.source.run(sink)
             except Exception as error:  # a task boundary: one cluster never harms another
                 log.exception("source failed", restart_s=RESTART_S)
+                if cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
+                    return  # it failed while it was being ended
                 for resource in Resource:
                     self.health.broken(resource, "defect", f"mcsdns failed: {type(error).__name__}: {error}")
             await asyncio.sleep(RESTART_S)
@@ -69,15 +79,26 @@ class Assembly:
 
     Args:
         config: What to put together.
+
+    Attributes:
+        config: What is in force, its clusters as they are served.
+        members: In the order of the configuration.
+        by_name: The same, by configured name.
+        options: What the configuration says of the zone.
+        views: What is built.
     """
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.members = [Member(cluster) for cluster in config.clusters]
-        self.by_name = {member.name: member for member in self.members}
-        self.options = zone_options(config)
+        self.take(config, [Member(cluster) for cluster in config.clusters])
         serial = int(time.time())
         self.views = [ZoneView(View(name), self.options, serial) for name in config.views]
+
+    def take(self, config: Config, members: Sequence[Member]) -> None:
+        """Take another configuration and its members; the views stay."""
+        self.config = replace(config, clusters=[member.cluster for member in members])
+        self.members = members
+        self.by_name = {member.name: member for member in members}
+        self.options = zone_options(config)
 
     @property
     def mirrors(self) -> Sequence[Mirror]:

@@ -6,6 +6,8 @@ Rules:
 2. Building yields to the event loop every few milliseconds; a batch is still published whole, one update for each view.
 3. While a member cluster has not been heard whole, the zone is incomplete and keeps its negatives back. A cluster that is
    optional is waited for only until the sync deadline.
+4. Member clusters, ids and options change between two batches and never within one: what a cluster that goes contributed leaves in one
+   update of each view (docs/decisions/0009).
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ import time
 from collections.abc import Callable, Container, Iterable, Sequence
 
 import structlog
+from msgspec import Struct
 
 from mcsdns.clusterset.merge import duplicates, reserved_ids, speaking
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ServiceKey, View
 from mcsdns.source.events import Event, InitDone, Resource
 from mcsdns.source.pace import Pace
+from mcsdns.zone.build import Options
 from mcsdns.zone.rrset import Update
 from mcsdns.zone.view import ZoneView
 
@@ -46,13 +50,30 @@ def is_answerable(view: View, mirrors: Iterable[Mirror]) -> bool:
     return view.cluster is None or view.cluster in {mirror.cluster for mirror in speaking(mirrors)}
 
 
+class Composition(Struct, frozen=True):
+    """
+    What the zone is built from.
+
+    Args:
+        mirrors: One for each watched cluster, in the order of the configuration.
+        ids: The configured cluster id of each, or None.
+        left_out: Names of clusters that are not waited for: optional, and past the sync deadline.
+        options: Zone name, TTLs, addresses of the name server.
+    """
+
+    mirrors: tuple[Mirror, ...]
+    ids: tuple[str | None, ...]
+    left_out: frozenset[str]
+    options: Options
+
+
 class Builder:
     """
     Builds what events make dirty and publishes it.
 
     Args:
         mirrors: One for each watched cluster, in the order of the configuration.
-        optional: Names of clusters that are not waited for after the sync deadline.
+        left_out: Names of clusters that are not waited for.
         views: What is built.
         publish: Takes an update over to the plane.
         observe: Takes the source cluster and the seconds from a change to its publishing.
@@ -64,14 +85,15 @@ class Builder:
     def __init__(
         self,
         mirrors: Sequence[Mirror],
-        optional: Iterable[str],
+        left_out: Iterable[str],
         views: Sequence[ZoneView],
         publish: Callable[[Update], None],
         observe: Callable[[str, float], None],
     ) -> None:
         self._mirrors = mirrors
         self._by_name = {mirror.cluster: mirror for mirror in mirrors}
-        self._optional = frozenset(optional)
+        self._left_out = frozenset(left_out)
+        self._next: Composition | None = None
         self._views = views
         self._publish = publish
         self._observe = observe
@@ -80,7 +102,6 @@ class Builder:
         self._wake = asyncio.Event()
         self._speaking: list[Mirror] = []
         self._reserved: frozenset[str] = frozenset()
-        self._is_past_deadline = False
         self._log = structlog.get_logger()
 
     def sink(self, event: Event) -> None:
@@ -91,18 +112,15 @@ class Builder:
         if self._dirty or isinstance(event, InitDone) or event.resource is Resource.CLUSTER_PROPERTIES:
             self._wake.set()
 
-    def end_of_wait(self) -> None:
-        """Stop to wait for optional clusters: the sync deadline has passed."""
-        self._is_past_deadline = True
-        for mirror in self._mirrors:
-            if mirror.cluster in self._optional and not mirror.is_heard:
-                self._log.warning("optional cluster left out", cluster=mirror.cluster, until="it is heard")
-        self._wake.set()
+    def compose(self, composition: Composition) -> None:
+        """
+        Build from these clusters and options from the next batch on; until it is published, the last ones are served.
 
-    @property
-    def waits_for(self) -> list[str]:
-        """The clusters for whose sake a name that is not found is SERVFAIL."""
-        return waited_for(self._mirrors, self._optional if self._is_past_deadline else ())
+        Events are taken at once, and of these clusters alone.
+        """
+        self._by_name = {mirror.cluster: mirror for mirror in composition.mirrors}
+        self._next = composition
+        self._wake.set()
 
     def publish_first(self) -> None:
         """Publish each view as it is before anything has been heard, so that a plane has something to answer from."""
@@ -117,6 +135,7 @@ class Builder:
 
     async def batch(self) -> None:
         """Build everything that is dirty now and publish it."""
+        self._recompose()
         # What is heard while the batch is built is not in it: a name of that cluster is not found yet, and that proves nothing.
         is_all_heard = all(mirror.is_heard for mirror in self._mirrors)
         complete = self._complete()
@@ -137,9 +156,23 @@ class Builder:
         for cluster, changed_at in triggers:
             self._observe(cluster, max(0.0, now - changed_at))
 
+    def _recompose(self) -> None:
+        """Take over what `compose` left here (rule 4)."""
+        composition, self._next = self._next, None
+        if composition is None:
+            return
+        for mirror, configured_id in zip(composition.mirrors, composition.ids, strict=True):
+            if mirror.configured_id != configured_id:
+                mirror.configured_id = configured_id
+                self._dirty |= mirror.keys()
+        self._mirrors = composition.mirrors
+        self._left_out = composition.left_out
+        for view in self._views:
+            self._dirty.update(view.configure(composition.options))
+
     def _complete(self) -> list[bool]:
         """Tell for each view whether absence proves something there."""
-        if self.waits_for:
+        if waited_for(self._mirrors, self._left_out):
             return [False] * len(self._views)
         return [is_answerable(view.view, self._mirrors) for view in self._views]
 
@@ -157,15 +190,19 @@ class Builder:
         return found
 
     def _notice_speakers(self) -> None:
-        """Where a cluster comes to count or ceases to (a cluster id taken twice), everything it says is dirty."""
-        now = speaking(self._mirrors)
+        """
+        Where a cluster comes to count or ceases to (it is added, removed, or its id is taken), everything it says is dirty.
+
+        Where those that stay change places, or ids of two labels come and go, everything is.
+        """
+        now, before = speaking(self._mirrors), self._speaking
         reserved = reserved_ids(now)
-        if reserved != self._reserved:
+        if reserved != self._reserved or (now != before and not _are_in_one_order(now, before)):
             self._reserved = reserved
             self._dirty.update(*(mirror.keys() for mirror in self._mirrors))
-        if now == self._speaking:
+        if now == before:
             return
-        for mirror in {*now} ^ {*self._speaking}:
+        for mirror in {*now} ^ {*before}:
             self._dirty |= mirror.keys()
         self._speaking = now
         for refused, first in duplicates(self._mirrors):
@@ -176,3 +213,8 @@ class Builder:
                 taken_by=first.cluster,
                 fix="give one of the two another id in the configuration",
             )
+
+
+def _are_in_one_order(now: Sequence[Mirror], before: Sequence[Mirror]) -> bool:
+    """Tell whether the mirrors that stand in both follow one another alike."""
+    return [mirror for mirror in now if mirror in before] == [mirror for mirror in before if mirror in now]

@@ -82,6 +82,9 @@ def _serve_parser(verbs: Verbs) -> None:
         "serve",
         help="run the server",
         description="Watch the member clusters and answer DNS queries until SIGTERM (goes on for lameduck_s) or SIGINT (at once).",
+        epilog="The configuration file is followed: a change is applied once two looks have seen it, or at once on SIGHUP. "
+        "A file that is wrong is refused and named in the log and in /status; the last good one goes on. "
+        "Keys that wait for a restart are named as well.",
     )
     _add_config(parser)
     _add_logs(parser, "info")
@@ -211,11 +214,15 @@ def _serve(options: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415
 
     from mcsdns.daemon import Daemon  # noqa: PLC0415
+    from mcsdns.reload import ConfigFile  # noqa: PLC0415
 
-    config = _config(options)
     if options.config is None:
         print("mcsdns: no --config: serving the built-in demo clusterset", file=sys.stderr)
-    uvloop.run(Daemon(config).run())
+        daemon = Daemon(_config(options))
+    else:
+        file = ConfigFile(options.config)
+        daemon = Daemon(file.load(), file)
+    uvloop.run(daemon.run())
     return 0
 
 

@@ -39,12 +39,21 @@ def load(path: Path) -> Config:
     Raises:
         ConfigError: The file cannot be read, or something in it is wrong.
     """
+    return parse(read(path), path)
+
+
+def read(path: Path) -> str:
+    """
+    Read a configuration file, and do not look into it.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(str(path), "", f"cannot be read: {reason}") from error
-    return parse(text, path)
 
 
 def parse(text: str, path: Path) -> Config:

@@ -4,7 +4,7 @@ The server: how its parts are wired, in what order they start and stop, and what
 Start: the views are published empty, the sockets are bound, the admin address is served, and then the clusters are listed. So
 every query has an answer from the first moment on: SERVFAIL until a cluster has been heard (design.md §6).
 Stop, at SIGTERM: not ready at once, queries answered for `lameduck_s`, then everything is closed. SIGINT or a second signal skips
-the wait.
+the wait. SIGHUP: the configuration file is read at once; it is followed without one as well.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from mcsdns.assembly import Assembly
 from mcsdns.builder import Builder
 from mcsdns.clusterset.model import View
 from mcsdns.config import Address, Config
+from mcsdns.configchange import Change, compare
+from mcsdns.members import Members
 from mcsdns.plane.base import Listener
 from mcsdns.plane.choice import make_plane
+from mcsdns.reload import ConfigFile, Reload
 from mcsdns.watchdog import Watchdog
 
 GC_THRESHOLD = (2000, 10, 100)
@@ -40,28 +43,36 @@ class Daemon:
 
     Args:
         config: What it is to do.
+        file: Where that was read, and is followed; None: nowhere.
 
     Raises:
         PlaneError: The plane that was asked for is not there.
     """
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, file: ConfigFile | None = None) -> None:
         self._log = structlog.get_logger()
+        self._served = [config.view_of(listen) for listen in config.listen]
         self._assembly = Assembly(config)
         nsid = config.nsid.encode() if config.nsid is not None else None
         self._plane = make_plane(config.plane, config.limits, nsid, config.threads)
-        self._state = ServerState(config, self._plane, self._is_ready)
-        self._state.mirrors = self._assembly.mirrors
-        self._state.health = {member.name: member.health for member in self._assembly.members}
+        path = str(file.path) if file is not None else None
+        self._state = ServerState(config, self._plane, self._is_ready, path=path)
         self._state.views = self._assembly.views
-        optional = [member.name for member in self._assembly.members if member.is_optional]
         self._builder = Builder(
-            self._assembly.mirrors, optional, self._assembly.views, self._plane.publish, self._state.observe_programming
+            self._assembly.mirrors, (), self._assembly.views, self._plane.publish, self._state.observe_programming
         )
+        self._members = Members(self._assembly, self._builder, self._state)
+        self._reload = Reload(file, self._state.config_file, self._compare, self._apply) if file is not None else None
+        self._started_at = 0.0
+        self._wait: asyncio.Timeout | None = None
         self._is_past_deadline = False
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
+
+    @property
+    def _config(self) -> Config:
+        """What is in force."""
+        return self._assembly.config
 
     async def run(self) -> None:
         """
@@ -73,6 +84,7 @@ class Daemon:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number.name)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
         gc.disable()
         self._builder.publish_first()
         listeners = await self._plane.start(self._listeners())
@@ -88,8 +100,8 @@ class Daemon:
         self._log.info("stopped")
 
     def _listeners(self) -> list[Listener]:
-        config = self._config
-        return [Listener(at.address.host, at.address.port, View(config.view_of(at)).name) for at in config.listen]
+        addresses = [listen.address for listen in self._config.listen]
+        return [Listener(at.host, at.port, View(view).name) for at, view in zip(addresses, self._served, strict=True)]
 
     async def _serve(self, listeners: Sequence[Listener], admin_port: int) -> None:
         """Run every task until a signal comes, and then for as long as the lame duck lasts."""
@@ -104,29 +116,37 @@ class Daemon:
         watchdog = Watchdog(addresses)
         watchdog.start()
         async with asyncio.TaskGroup() as tasks:
+            self._members.start(tasks)
             running = [
-                tasks.create_task(member.run(self._builder.sink), name=member.name) for member in self._assembly.members
+                tasks.create_task(self._builder.run(), name="builder"),
+                tasks.create_task(self._wait_for_clusters(), name="sync deadline"),
             ]
-            running.append(tasks.create_task(self._builder.run(), name="builder"))
-            running.append(tasks.create_task(self._wait_for_clusters(), name="sync deadline"))
+            if self._reload is not None:
+                running.append(tasks.create_task(self._reload.run(), name="configuration"))
             await self._stop.wait()
             await self._lame_duck()
+            self._members.stop()
             for task in running:
                 task.cancel()
         watchdog.stop()
 
+    def _compare(self, config: Config) -> Change:
+        return compare(self._config, config, self._served, self._state.config_file.path or "")
+
+    def _apply(self, change: Change) -> None:
+        self._members.apply(change)
+        if self._wait is not None and not self._wait.expired():
+            self._wait.reschedule(self._started_at + self._config.sync_deadline_s)
+
     async def _wait_for_clusters(self) -> None:
-        """Say when the server has become ready, and end the wait for optional clusters at the sync deadline."""
-        try:
-            async with asyncio.timeout(self._config.sync_deadline_s):
+        """Say when the server has become ready: every cluster has been heard, or the sync deadline has passed."""
+        self._started_at = asyncio.get_running_loop().time()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._config.sync_deadline_s) as self._wait:
                 await self._builder.all_heard.wait()
             self._log.info("ready", services={view.view.name: len(view.services) for view in self._assembly.views})
-        except TimeoutError:
-            self._log.warning(
-                "sync deadline passed", waits_for=self._builder.waits_for, answers="SERVFAIL where nothing is found"
-            )
+        self._wait = None
         self._is_past_deadline = True
-        self._builder.end_of_wait()
         # What the first lists made lives as long as the process: the collector need not look at it, neither then nor now.
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLD)
@@ -136,9 +156,10 @@ class Daemon:
         """Tell whether the server is ready, and why or why not (design.md §6)."""
         if self._stop.is_set():
             return False, "stopping"
-        if self._builder.all_heard.is_set():
-            return True, "every cluster has been heard"
         unheard = [mirror.cluster for mirror in self._assembly.mirrors if not mirror.is_heard]
+        if self._builder.all_heard.is_set():
+            later = f"; added since and not heard yet: {', '.join(unheard)}" if unheard else ""
+            return True, f"every cluster has been heard{later}"
         if self._is_past_deadline:
             return True, f"the sync deadline has passed; not heard yet: {', '.join(unheard)}"
         return False, f"not heard yet: {', '.join(unheard)}"
@@ -150,6 +171,12 @@ class Daemon:
             self._stop_now.set()
         self._log.info("stopping", signal=name, lameduck_s=0.0 if is_at_once else self._config.lameduck_s)
         self._stop.set()
+
+    def _on_hangup(self) -> None:
+        if self._reload is not None:
+            self._reload.ask()
+        else:
+            self._log.info("nothing to read again", signal="SIGHUP", reason="no --config was named")
 
     async def _lame_duck(self) -> None:
         """Go on answering while clients learn that the server is leaving; a second signal ends it."""

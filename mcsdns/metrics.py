@@ -58,6 +58,24 @@ _SERVER = ("server", "zone", "view")
 METRICS = (
     Metric("mcsdns_build_info", Kind.GAUGE, ("version", "plane"), "1, with the version and the plane that answers"),
     Metric("mcsdns_ready", Kind.GAUGE, (), "1 while the server is ready, as /readyz tells it"),
+    Metric(
+        "mcsdns_config_reloads_total",
+        Kind.COUNTER,
+        ("result",),
+        "Changed configuration files that were read, by success or failure",
+    ),
+    Metric(
+        "mcsdns_config_last_load_successful",
+        Kind.GAUGE,
+        (),
+        "0 while the configuration file is refused and what it said before is in force",
+    ),
+    Metric(
+        "mcsdns_config_loaded_timestamp_seconds",
+        Kind.GAUGE,
+        (),
+        "When the configuration that is in force was read, in seconds since the epoch",
+    ),
     # Member clusters.
     Metric(
         "mcsdns_cluster_state", Kind.GAUGE, ("cluster", "state"), "1 for the state the cluster is in, 0 for the others"

@@ -74,6 +74,9 @@ def values(state: ServerState) -> dict[str, Samples]:
     found: dict[str, Samples] = {
         "mcsdns_build_info": [((state.version, state.plane.name), 1)],
         "mcsdns_ready": [((), float(state.is_ready()[0]))],
+        "mcsdns_config_reloads_total": [((result,), count) for result, count in state.config_file.reloads.items()],
+        "mcsdns_config_last_load_successful": [((), float(state.config_file.error is None))],
+        "mcsdns_config_loaded_timestamp_seconds": [((), state.config_file.loaded_at)],
         "mcsdns_omitted": list(state.omissions.count(state.views, state.mirrors).items()),
         "mcsdns_programming_duration_seconds": [((cluster,), one) for cluster, one in state.programming.items()],
         "mcsdns_zone_serial": [((view.view.name,), view.serial % 2**32) for view in state.views],

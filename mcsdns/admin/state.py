@@ -52,6 +52,28 @@ class Listener(Protocol):
         """The name of the view that is served there."""
 
 
+class ConfigFile:
+    """
+    How it stands with the configuration file.
+
+    Args:
+        path: Where it is; None where none was named.
+        loaded_at: When what is in force was read, in seconds since the epoch.
+
+    Attributes:
+        error: Why the file as it is now was refused, or None.
+        waiting: The keys of it that wait for a restart, each with what to do.
+        reloads: How often it was read again, by result.
+    """
+
+    def __init__(self, path: str | None, loaded_at: float) -> None:
+        self.path = path
+        self.loaded_at = loaded_at
+        self.error: str | None = None
+        self.waiting: Mapping[str, str] = {}
+        self.reloads = {"success": 0, "failure": 0}
+
+
 class ServerState:
     """
     What the admin side reads.
@@ -61,10 +83,13 @@ class ServerState:
         plane: What answers.
         is_ready: Tells whether the server is ready, and why or why not.
         clock: Seconds since the epoch.
+        path: The configuration file; None where none was named.
 
     Attributes:
+        config_file: How it stands with that file.
         mirrors: One for each watched cluster, in the order of the configuration.
         health: The state of each connection, by configured name.
+        coming: The state of the connection that is to take the place of another one, by configured name.
         views: What is built.
         listeners: What is bound; empty before that.
         started_at: Seconds since the epoch.
@@ -79,15 +104,18 @@ class ServerState:
         plane: Plane,
         is_ready: Callable[[], tuple[bool, str]],
         clock: Callable[[], float] = time.time,
+        path: str | None = None,
     ) -> None:
         self.config = config
         self.plane = plane
         self.is_ready = is_ready
         self.mirrors: Sequence[Mirror] = ()
         self.health: Mapping[str, Health] = {}
+        self.coming: Mapping[str, Health] = {}
         self.views: Sequence[ZoneView] = ()
         self.listeners: Sequence[Listener] = ()
         self.started_at = clock()
+        self.config_file = ConfigFile(path, self.started_at)
         self.version = _version()
         self.programming: dict[str, Histogram] = {}
         self.omissions = Omissions()

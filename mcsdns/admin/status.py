@@ -67,6 +67,8 @@ class ClusterStatus(Struct, frozen=True):
         state: `unsynced`, `synced` or `stale`.
         cause: Why.
         for_s: Since when.
+        coming: How it stands with the source that the configuration names now and that has not been heard whole yet; None: there is
+            no other.
         whole: Everything that exists could be read.
         resources: By resource.
         omissions: What is left out of what it says, by reason.
@@ -81,6 +83,7 @@ class ClusterStatus(Struct, frozen=True):
     state: str
     cause: str
     for_s: float
+    coming: str | None
     whole: bool
     resources: Mapping[str, ResourceStatus]
     omissions: Mapping[str, int]
@@ -116,6 +119,23 @@ class Duplicate(Struct, frozen=True):
     taken_by: str
 
 
+class ConfigStatus(Struct, frozen=True):
+    """
+    The configuration file.
+
+    Args:
+        path: Where it is; None where none was named.
+        loaded: When what is in force was read, RFC 3339.
+        error: Why the file as it is now was refused, or None. What was in force goes on.
+        waiting_for_restart: The keys of the file that wait for a restart, each with what to do.
+    """
+
+    path: str | None
+    loaded: str
+    error: str | None
+    waiting_for_restart: Mapping[str, str]
+
+
 class Status(Struct, frozen=True, kw_only=True):
     """
     The server as a whole.
@@ -127,6 +147,7 @@ class Status(Struct, frozen=True, kw_only=True):
         ready: As `/readyz` tells it.
         why: Why it is ready, or is not.
         started: When, RFC 3339.
+        config: The configuration file.
         listeners: What is bound.
         clusters: In the order of the configuration.
         views: What is served.
@@ -139,6 +160,7 @@ class Status(Struct, frozen=True, kw_only=True):
     ready: bool
     why: str
     started: str
+    config: ConfigStatus
     listeners: tuple[ListenerStatus, ...]
     clusters: tuple[ClusterStatus, ...]
     views: tuple[ViewStatus, ...]
@@ -148,6 +170,7 @@ class Status(Struct, frozen=True, kw_only=True):
 def status(state: ServerState) -> Status:
     """Tell how it stands."""
     is_ready, why = state.is_ready()
+    file = state.config_file
     omitted = state.omissions.count(state.views, state.mirrors)
     configured = {cluster.name: cluster for cluster in state.config.clusters}
     return Status(
@@ -156,12 +179,10 @@ def status(state: ServerState) -> Status:
         zone=state.config.zone.removesuffix("."),
         ready=is_ready,
         why=why,
-        started=datetime.fromtimestamp(state.started_at, UTC).isoformat(timespec="seconds"),
+        started=_time(state.started_at),
+        config=ConfigStatus(file.path, _time(file.loaded_at), file.error, file.waiting),
         listeners=tuple(ListenerStatus(str(Address(one.host, one.port)), one.view) for one in state.listeners),
-        clusters=tuple(
-            _cluster(mirror, state.health[mirror.cluster], configured[mirror.cluster], omitted)
-            for mirror in state.mirrors
-        ),
+        clusters=tuple(_cluster(mirror, state, configured[mirror.cluster], omitted) for mirror in state.mirrors),
         views=tuple(
             ViewStatus(
                 view.view.name, view.serial, f"{view.hash:013x}", view.complete, len(view.services), in_view(view)
@@ -175,7 +196,12 @@ def status(state: ServerState) -> Status:
     )
 
 
-def _cluster(mirror: Mirror, health: Health, cluster: Cluster, omitted: Omitted) -> ClusterStatus:
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _cluster(mirror: Mirror, state: ServerState, cluster: Cluster, omitted: Omitted) -> ClusterStatus:
+    health, coming = state.health[mirror.cluster], state.coming.get(mirror.cluster)
     source = "configured" if mirror.configured_id else "property" if mirror.property_id else "name"
     return ClusterStatus(
         name=mirror.cluster,
@@ -186,6 +212,7 @@ def _cluster(mirror: Mirror, health: Health, cluster: Cluster, omitted: Omitted)
         state=health.state.value,
         cause=health.cause,
         for_s=round(health.for_s(), 3),
+        coming=f"{coming.state}: {coming.cause}" if coming is not None else None,
         whole=mirror.is_whole,
         resources={resource.value: _resource(mirror, health, resource) for resource in Resource},
         omissions=of_cluster(mirror.cluster, omitted),

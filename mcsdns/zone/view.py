@@ -13,7 +13,7 @@ Not here: when to build. That is for `mcsdns.builder`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -74,6 +74,23 @@ class ZoneView:
         beside = apex(self.options, 0)
         return (self._hash + int.from_bytes(_digest(beside.zone, beside.nodes))) % 2**52
 
+    def configure(self, options: Options) -> Iterable[ServiceKey]:
+        """
+        Take other TTLs or addresses of the name server. They go out with the next `take`.
+
+        Args:
+            options: Of the same zone.
+
+        Returns:
+            The services that must be built again before.
+        """
+        if options == self.options:
+            return ()
+        has_other_ttl = options.ttl != self.options.ttl
+        self.options = options
+        self._told = False
+        return self.services.keys() if has_other_ttl else ()
+
     def build(self, key: ServiceKey, mirrors: Sequence[Mirror]) -> None:
         """Build one service again from what the mirrors say now."""
         service = merge(key, mirrors, self.view)
@@ -101,7 +118,7 @@ class ZoneView:
             complete: Every member cluster has been heard, and heard whole.
 
         Returns:
-            The update to publish, or None where nothing changed. The first call always returns one.
+            The update to publish, or None where nothing changed. The first call, and one after other options, always return one.
         """
         if self._told and not self._built and complete == self.complete:
             return None
