@@ -79,7 +79,7 @@ class Builder:
         observe: Takes the source cluster and the seconds from a change to its publishing.
 
     Attributes:
-        all_heard: Set once what every cluster has said has been published.
+        settled: Set once what every cluster has said has been published, or `end_of_wait` was called.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Builder:
         self._views = views
         self._publish = publish
         self._observe = observe
-        self.all_heard = asyncio.Event()
+        self.settled = asyncio.Event()
         self._dirty: set[ServiceKey] = set()
         self._wake = asyncio.Event()
         self._speaking: list[Mirror] = []
@@ -121,6 +121,10 @@ class Builder:
         self._by_name = {mirror.cluster: mirror for mirror in composition.mirrors}
         self._next = composition
         self._wake.set()
+
+    def end_of_wait(self) -> None:
+        """Count as settled, whoever has not been heard: the sync deadline has passed."""
+        self.settled.set()
 
     def publish_first(self) -> None:
         """Publish each view as it is before anything has been heard, so that a plane has something to answer from."""
@@ -151,7 +155,7 @@ class Builder:
         still_complete = self._complete()
         self._take([before and now for before, now in zip(complete, still_complete, strict=True)])
         if is_all_heard:
-            self.all_heard.set()
+            self.settled.set()
         now = time.time()
         for cluster, changed_at in triggers:
             self._observe(cluster, max(0.0, now - changed_at))

@@ -62,10 +62,9 @@ class Daemon:
             self._assembly.mirrors, (), self._assembly.views, self._plane.publish, self._state.observe_programming
         )
         self._members = Members(self._assembly, self._builder, self._state)
-        self._reload = Reload(file, self._state.config_file, self._compare, self._apply) if file is not None else None
-        self._started_at = 0.0
-        self._wait: asyncio.Timeout | None = None
-        self._is_past_deadline = False
+        self._reload = (
+            Reload(file, self._state.config_file, self._compare, self._members.apply) if file is not None else None
+        )
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
 
@@ -119,7 +118,7 @@ class Daemon:
             self._members.start(tasks)
             running = [
                 tasks.create_task(self._builder.run(), name="builder"),
-                tasks.create_task(self._wait_for_clusters(), name="sync deadline"),
+                tasks.create_task(self._wait_for_clusters(), name="first lists"),
             ]
             if self._reload is not None:
                 running.append(tasks.create_task(self._reload.run(), name="configuration"))
@@ -133,36 +132,32 @@ class Daemon:
     def _compare(self, config: Config) -> Change:
         return compare(self._config, config, self._served, self._state.config_file.path or "")
 
-    def _apply(self, change: Change) -> None:
-        self._members.apply(change)
-        if self._wait is not None and not self._wait.expired():
-            self._wait.reschedule(self._started_at + self._config.sync_deadline_s)
-
     async def _wait_for_clusters(self) -> None:
-        """Say when the server has become ready: every cluster has been heard, or the sync deadline has passed."""
-        self._started_at = asyncio.get_running_loop().time()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._config.sync_deadline_s) as self._wait:
-                await self._builder.all_heard.wait()
+        """Say when the server has become ready; who is missing at the sync deadline is said by `Members`."""
+        await self._builder.settled.wait()
+        if not self._unheard():
             self._log.info("ready", services={view.view.name: len(view.services) for view in self._assembly.views})
-        self._wait = None
-        self._is_past_deadline = True
         # What the first lists made lives as long as the process: the collector need not look at it, neither then nor now.
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLD)
         gc.enable()
 
+    def _unheard(self) -> list[str]:
+        return [mirror.cluster for mirror in self._assembly.mirrors if not mirror.is_heard]
+
     def _is_ready(self) -> tuple[bool, str]:
-        """Tell whether the server is ready, and why or why not (design.md §6)."""
+        """Tell whether the server is ready, and why or why not (design.md §6). One that was stays so, whatever is added."""
         if self._stop.is_set():
             return False, "stopping"
-        unheard = [mirror.cluster for mirror in self._assembly.mirrors if not mirror.is_heard]
-        if self._builder.all_heard.is_set():
-            later = f"; added since and not heard yet: {', '.join(unheard)}" if unheard else ""
-            return True, f"every cluster has been heard{later}"
-        if self._is_past_deadline:
-            return True, f"the sync deadline has passed; not heard yet: {', '.join(unheard)}"
-        return False, f"not heard yet: {', '.join(unheard)}"
+        unheard = ", ".join(self._unheard())
+        if not self._builder.settled.is_set():
+            return False, f"not heard yet: {unheard}"
+        return (
+            True,
+            f"the first wait for clusters is over; not heard yet: {unheard}"
+            if unheard
+            else "every cluster has been heard",
+        )
 
     def _on_signal(self, name: str) -> None:
         # A person at a terminal (SIGINT) is no load balancer that has to learn of it first.
