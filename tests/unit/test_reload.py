@@ -44,7 +44,7 @@ def looks(written: Written, *texts: str | None, is_asked: bool = False) -> list[
         except ConfigError as error:
             found.append(error.problem)
         else:
-            found.append(config and config.ttl)
+            found.append(config.ttl if config is not None else None)
     return found
 
 
