@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from mcsdns.admin.status import ClusterStatus, Duplicate, ListenerStatus, Status, ViewStatus, status
+from mcsdns.admin.status import ClusterStatus, ConfigStatus, Duplicate, ListenerStatus, Status, ViewStatus, status
 from mcsdns.source.events import Resource
+from mcsdns.source.health import Health
 from tests.manifests import cluster_property, imported_slice, service_export, service_import, together
 from tests.unit.admin.servers import FakeServer
 
@@ -38,6 +39,24 @@ def test_the_server_as_a_whole(server: FakeServer) -> None:
         ListenerStatus("127.0.0.1:5301", "east"),
     )
     assert found.duplicates == ()
+
+
+def test_the_configuration_file(server: FakeServer) -> None:
+    """Which file, when it was read, why it is refused as it is now, and what waits for a restart."""
+    file = server.state.config_file
+    assert status(server.state).config == ConfigStatus(None, "2027-01-15T08:00:00+00:00", None, {})
+    file.path, file.error, file.waiting = "mcsdns.yaml", "clusters: wrong", {"zone": "restart"}
+    assert status(server.state).config == ConfigStatus(
+        "mcsdns.yaml", "2027-01-15T08:00:00+00:00", "clusters: wrong", {"zone": "restart"}
+    )
+
+
+def test_a_source_that_is_to_come(server: FakeServer) -> None:
+    """Until the source that the configuration names now has been heard whole, its state stands beside that of the old one."""
+    assert cluster(status(server.state), "west").coming is None
+    server.state.coming = {"west": Health("west")}
+    assert cluster(status(server.state), "west").coming == "unsynced: not heard yet"
+    assert cluster(status(server.state), "west").state == "synced"
 
 
 def test_views(server: FakeServer) -> None:

@@ -45,6 +45,19 @@ def test_what_is_built_goes_out_with_the_next_take(view: ZoneView, mirror: Mirro
     assert view.take(complete=True) is None
 
 
+def test_other_options_go_out_with_the_next_take(view: ZoneView, mirror: Mirror) -> None:
+    """Another TTL names the services that must be built again; other options at all are published; the same ones are nothing."""
+    view.build(WEB, [mirror])
+    view.take(complete=True)
+    assert list(view.configure(OPTIONS)) == []
+    assert view.take(complete=True) is None
+    assert list(view.configure(replace(OPTIONS, negative_ttl=9))) == []
+    update = view.take(complete=True)
+    assert update is not None
+    assert (dict(update.services), update.apex.soa.ttl) == ({}, 9)
+    assert list(view.configure(replace(OPTIONS, ttl=9))) == [WEB]
+
+
 def test_a_service_that_is_gone_goes_out_as_none(view: ZoneView, mirror: Mirror) -> None:
     """A service that the view no longer holds is told by its name."""
     view.build(WEB, [mirror])
