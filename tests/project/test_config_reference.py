@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from mcsdns.config import Address, Cluster, Config, Kubeconfig, Limits, Listen
+from mcsdns.configchange import LIVE
 from mcsdns.configfile import load
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +96,14 @@ def test_bounds_are_as_written(struct: type[msgspec.Struct], key: str, bounds: t
             assert not is_right, value
         else:
             assert is_right, value
+
+
+def test_the_head_names_what_is_applied_without_a_restart() -> None:
+    """The comment at the head names the keys that a running server takes, and no other."""
+    head = TEXT.partition("\n\n")[0]
+    sentence = re.search(r"Without a restart it applies ([^.]*)\.", head.replace("\n#", ""))
+    assert sentence is not None
+    assert set(re.findall(r"\w+", sentence[1])) & {field.name for field in msgspec.structs.fields(Config)} == set(LIVE)
 
 
 def _defaults(struct: type[msgspec.Struct]) -> dict[str, Any]:

@@ -77,6 +77,18 @@ def test_readiness_and_build(server: FakeServer) -> None:
     assert value(server, "mcsdns_build_info", version=server.state.version, plane="python") == 1
 
 
+def test_the_configuration_file(server: FakeServer) -> None:
+    """How often it was read again, whether it could be used, and when what is in force was read."""
+    file = server.state.config_file
+    file.reloads["failure"] = 2
+    assert value(server, "mcsdns_config_reloads_total", result="failure") == 2
+    assert value(server, "mcsdns_config_reloads_total", result="success") == 0
+    assert value(server, "mcsdns_config_last_load_successful") == 1
+    assert value(server, "mcsdns_config_loaded_timestamp_seconds") == 1.8e9
+    file.error = "clusters: wrong"
+    assert value(server, "mcsdns_config_last_load_successful") == 0
+
+
 def test_the_state_of_a_cluster(server: FakeServer) -> None:
     """One of the states is 1; ages grow; objects, lists and errors are counted by resource."""
     server.clock.now += 4
