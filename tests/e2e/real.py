@@ -7,7 +7,7 @@ Whatever mcsdns asks is in the server's audit log: `Audited.asked`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -49,16 +49,17 @@ class Audited:
         name: The cluster's.
         folder: Where all its files go.
         crds: As for `Cluster`.
+        flags: As for `Cluster`.
     """
 
-    def __init__(self, name: str, folder: Path, crds: Iterable[Path] | None = None) -> None:
+    def __init__(self, name: str, folder: Path, crds: Iterable[Path] | None = None, flags: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         policy = folder / "audit-policy.yaml"
         policy.write_text(yaml.safe_dump(_POLICY))
         self._log = folder / "audit.log"
-        flags = (f"--audit-policy-file={policy}", f"--audit-log-path={self._log}", "--audit-log-mode=blocking")
+        audit = (f"--audit-policy-file={policy}", f"--audit-log-path={self._log}", "--audit-log-mode=blocking")
         self.name = name
-        self.cluster = Cluster(name, folder, crds, flags)
+        self.cluster = Cluster(name, folder, crds, (*audit, *flags))
         self.cluster.add_token(USER)
         self.cluster.add_token(CHECKER)
         self.cluster.add_token("stranger")

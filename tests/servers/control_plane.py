@@ -6,13 +6,16 @@ Not here: what is in the cluster, and who may use it (`cluster`).
 
 import csv
 import http.client
+import json
+import shutil
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from .api import Api, StatusError
 from .build import binary
-from .process import Server, free_port
+from .process import Server, StartError, free_port
 
 
 class Etcd(Server):
@@ -47,12 +50,45 @@ class Etcd(Server):
 
     def is_ready(self) -> bool:
         """Ask whether it has a leader, and so takes writes."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
             connection.request("GET", "/health")
             return connection.getresponse().status == 200
+
+    def compact(self) -> int:
+        """
+        Forget every revision but the present one, as etcd's auto-compaction does each few minutes.
+
+        Returns:
+            The present revision.
+        """
+        revision = self._ask("/v3/kv/range", {"key": "AA=="})["header"]["revision"]
+        self._ask("/v3/kv/compaction", {"revision": revision, "physical": True})
+        return int(revision)
+
+    def save(self, copy: Path) -> None:
+        """Copy what is kept now. It is frozen for that moment, so that the copy is what a crash would have left."""
+        self.freeze()
+        try:
+            shutil.copytree(self.data_path, copy)
         finally:
-            connection.close()
+            self.thaw()
+
+    def restore(self, copy: Path) -> None:
+        """Put back what `save` copied: revisions go back too. It must not be running."""
+        if self.is_running:
+            raise StartError("etcd runs: stop it before its data is replaced")
+        shutil.rmtree(self.data_path)
+        shutil.copytree(copy, self.data_path)
+
+    def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Call its JSON gateway."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+            connection.request("POST", path, json.dumps(body))
+            response = connection.getresponse()
+            said: dict[str, Any] = json.loads(response.read())
+            if response.status != 200:
+                raise OSError(f"etcd refused {path}: {said}")
+            return said
 
 
 class ApiServer(Server):
@@ -75,6 +111,11 @@ class ApiServer(Server):
         self.tokens: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._etcd = etcd
         self._flags = flags
+
+    def forget_certificate(self) -> None:
+        """Have it make another key and certificate when it starts next. Tokens of service accounts are void then."""
+        self.ca_path.unlink()
+        self.ca_path.with_suffix(".key").unlink()
 
     def command(self) -> list[str]:
         """Write the tokens, and run it with RBAC and without what needs controllers."""

@@ -5,6 +5,8 @@ Rules:
 1. What to do next is decided by `watch.step` alone; here it is done.
 2. Nothing that a server says or fails to say ends a reflector. Only cancellation does.
 3. While a page is decoded the next is already on its way.
+4. After an outage a watch is resumed where it was, and checked by a list soon: an API server whose etcd was restored
+   takes a resource version of its future without a word, and tells nothing until it gets there.
 
 Not here: the cluster as a whole (`cluster`), objects (`teller`), a watch under way (`reader`), requests (`client`).
 """
@@ -43,6 +45,7 @@ from mcsdns.source.kube.watch import (
     Gone,
     List,
     Page,
+    Phase,
     Told,
     Turn,
     Watch,
@@ -227,7 +230,7 @@ class Reflector:
             self._teller,
             self._health,
             self._state,
-            check_at=self._check_at,
+            check_at=max(self._check_at, self._clock() + self._timing.early_end_s),  # it has to catch up first
             timing=self._timing,
             clock=self._clock,
         )
@@ -248,9 +251,11 @@ class Reflector:
         is_check = before.reason == "check" and not before.is_confirming
         await self._teller.tell(turn.emits, objects, before.rv, is_check=is_check)
         resource, health = self._kind.resource, self._health
-        if isinstance(outcome.seen, CheckDue) or turn.state.told is not before.told:
-            # From when it begins, and not from when it ends: one that fails must not be due again at once.
-            self._check_at = self._clock() + self._timing.recheck_s * self._rng.uniform(0.8, 1.2)
+        if isinstance(outcome.seen, CheckDue) or Emit.DONE in turn.emits:
+            # From when it begins too, and not only from when it ends: one that fails must not be due again at once.
+            self._check_at = self._in_about(self._timing.recheck_s)
+        elif turn.state.phase is Phase.WATCHING and isinstance(outcome.seen, Failed):
+            self._check_at = min(self._check_at, self._in_about(self._timing.recheck_soon_s))
         if Emit.DONE in turn.emits:
             health.listed(resource, before.reason)
         elif Emit.PARTIAL in turn.emits:
@@ -259,6 +264,10 @@ class Reflector:
             health.alive(resource)
         elif outcome.code:
             health.broken(resource, outcome.code, outcome.problem)
+
+    def _in_about(self, delay_s: float) -> float:
+        """Return the time so long from now, ± 20 %, so that what began together does not go on together."""
+        return self._clock() + delay_s * self._rng.uniform(0.8, 1.2)
 
     def _accepted(self) -> None:
         """Note that the server took our credentials."""

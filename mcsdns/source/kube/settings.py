@@ -55,6 +55,8 @@ class Timing(Struct, frozen=True):
         idle_limit_s: Silence after which a watch is opened anew. Bookmarks come each minute, so this is one and a half.
         watch_limit_s: Bounds of the server's limit for a watch, drawn anew each time so that they do not end together.
         recheck_s: Between lists that check what the watch told; ± 20 %.
+        recheck_soon_s: The same from the beginning of an outage; ± 20 %. An API server that comes back with an older etcd
+            takes our resource version, which lies in its future, and says nothing: only a list finds that out.
         absent_s: Between looks for a CRD that is not installed.
         denied_s: Bounds of the wait after a 403: RBAC is repaired by people, in minutes.
         confirm_s: Before the second list that confirms a suddenly empty one.
@@ -74,6 +76,7 @@ class Timing(Struct, frozen=True):
     idle_limit_s: float = 90.0
     watch_limit_s: tuple[int, int] = (290, 580)
     recheck_s: float = 600.0
+    recheck_soon_s: float = 10.0
     absent_s: float = 30.0
     denied_s: tuple[float, float] = (30.0, 60.0)
     confirm_s: float = 2.0

@@ -1,0 +1,147 @@
+"""
+The source and the answers against a real kube-apiserver whose CRDs come late, go, and change.
+
+What is published is held to the objects (`answering`). CRDs that are absent are looked for each 0.1 s here, and not each 30 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from mcsdns.source.health import State
+from tests import manifests
+from tests.e2e.real import USER, Audited, v1alpha1_crds
+from tests.servers.run import Api, crd_manifests, wait_until
+from tests.source.answering import REAL, answering, member
+from tests.source.following import IMPORTS, until
+
+pytestmark = pytest.mark.servers
+
+CRDS = "customresourcedefinitions"
+V1 = "apiextensions.k8s.io/v1"
+IMPORTS_CRD = "serviceimports.multicluster.x-k8s.io"
+BACK_S = 10.0
+PORTS = ["pg 5432/TCP"]
+NATIVE = manifests.native_slice("pods", "db-0=10.1.0.1", ports=PORTS)
+OBJECTS = (
+    manifests.service_import("kept", ips=["10.0.0.1"]),
+    manifests.service_import("pods", headless=True, ports=PORTS),
+    manifests.service_export("pods"),
+)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
+    """A cluster without the CRDs of a clusterset. Each test leaves it as it was."""
+    with member(tmp_path_factory.mktemp("west"), crds=[]) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def api(bare: Audited) -> Iterator[Api]:
+    """A client that may do anything, at a cluster with a slice and without CRDs."""
+    bare.apply(NATIVE)
+    with closing(bare.api()) as client:
+        yield client
+        for crd in client.list(V1, CRDS):
+            client.delete(V1, CRDS, None, crd["metadata"]["name"])
+        wait_until(lambda: not client.list(V1, CRDS), 10.0, "the CRDs are gone")
+
+
+async def test_crds_that_are_installed_late(bare: Audited, api: Api) -> None:
+    """Without them nothing is imported and ready is not blocked; once they are there, so is what is imported."""
+    async with answering(bare.cluster.kubeconfig(USER)) as it:
+        assert it.records() == set()
+        assert it.ask("kept.test") == "NXDOMAIN"
+        assert it.health.state is State.SYNCED, "absent is no fault"
+        await asyncio.to_thread(bare.cluster.install, crd_manifests())
+        bare.apply(*OBJECTS)
+        await it.agrees(api, BACK_S)
+        assert it.ask("db-0.west.pods.test") == "10.1.0.1"
+        await it.is_(State.SYNCED)
+        bare.apply(manifests.service_import("kept", ips=["10.0.0.2"]))
+        await until(lambda: it.ask("kept.test") == "10.0.0.2", 1.0)
+
+
+async def test_a_crd_that_is_deleted_while_we_listen(bare: Audited, api: Api) -> None:
+    """The API server deletes the objects first, and says so of each: the answers follow. Reinstalled, it is read again."""
+    await asyncio.to_thread(bare.cluster.install, crd_manifests())
+    bare.apply(*OBJECTS)
+    async with answering(bare.cluster.kubeconfig(USER)) as it:
+        await it.agrees(api)
+        api.delete(V1, CRDS, None, IMPORTS_CRD)
+        await until(lambda: "not served any more" in it.problems(), BACK_S)
+        assert it.health.state is State.STALE
+        print("!!", it.records(), it.health.streams[IMPORTS].relists, it.health.streams[IMPORTS].errors)
+        await it.agrees(api, BACK_S)
+        await asyncio.to_thread(bare.cluster.install, crd_manifests())
+        bare.apply(*OBJECTS)
+        await it.agrees(api, BACK_S)
+        await it.is_(State.SYNCED, BACK_S)
+
+
+@pytest.mark.parametrize("way", ["deleted while we were cut off", "its versions are not served"])
+async def test_a_crd_that_is_gone_without_a_word_about_its_objects(bare: Audited, api: Api, way: str) -> None:
+    """That it is gone says nothing of what it held: the data is kept, and it is said, until the CRD is there again."""
+    await asyncio.to_thread(bare.cluster.install, crd_manifests())
+    bare.apply(*OBJECTS)
+    kept = ("kept.test", "pods.test", "db-0.west.pods.test")
+    with bare.relay() as relay:
+        async with answering(relay.through(bare.cluster.kubeconfig(USER)), keep=kept) as it:
+            await it.agrees(api)
+            known = it.records()
+            if way == "deleted while we were cut off":
+                relay.cut()
+                api.delete(V1, CRDS, None, IMPORTS_CRD)
+                wait_until(lambda: len(api.list(V1, CRDS)) == 2, 10.0, "the CRD is gone")
+                relay.mend()
+            else:
+                versions = api.get(V1, CRDS, None, IMPORTS_CRD)["spec"]["versions"]
+                api.patch(
+                    V1, CRDS, None, IMPORTS_CRD, {"spec": {"versions": [one | {"served": False} for one in versions]}}
+                )
+            await until(lambda: "not served any more" in it.problems(), BACK_S)
+            assert it.health.state is State.STALE
+            assert it.problems().startswith("serviceimports:")
+            assert it.records() == known
+            bare.apply(manifests.native_slice("pods", "db-0=10.1.0.1", "db-1=10.1.0.2", ports=PORTS))
+            await until(lambda: it.ask("db-1.west.pods.test") == "10.1.0.2", 2.0)
+            it.judge()
+            it.kept = set()  # what is not there when the CRD is back, is not there
+            await asyncio.to_thread(bare.cluster.install, crd_manifests())
+            bare.apply(manifests.service_import("new", ips=["10.0.0.9"]))
+            await it.agrees(api, BACK_S)
+            await it.is_(State.SYNCED, BACK_S)
+
+
+async def test_v1alpha1_alone_and_then_v1beta1_beside_it(bare: Audited, api: Api, tmp_path: Path) -> None:
+    """The version that there is is read; another that is preferred is found by the next list, and no name is missed meanwhile."""
+    await asyncio.to_thread(bare.cluster.install, v1alpha1_crds(tmp_path))
+    bare.apply(*(document.replace("v1beta1", "v1alpha1") for document in OBJECTS))
+    kept = ("kept.test", "pods.test", "db-0.west.pods.test")
+    timing = replace(REAL, recheck_s=3.0)  # ten minutes, made short: it is this list that finds the other version
+    with capture_logs() as said:
+        async with answering(bare.cluster.kubeconfig(USER), timing, kept) as it:
+            await it.agrees(api)
+            assert read_of(said) == ["v1alpha1"]
+            await asyncio.to_thread(bare.cluster.install, crd_manifests())
+            bare.apply(manifests.service_import("new", ips=["10.0.0.9"]))
+            await it.agrees(api, BACK_S)
+            await until(lambda: read_of(said) == ["v1alpha1", "v1beta1"], BACK_S)
+            bare.apply(manifests.service_import("kept", ips=["10.0.0.3"]))
+            await it.agrees(api, BACK_S)
+            await it.is_(State.SYNCED, BACK_S)
+            assert it.health.streams[IMPORTS].drift == 0
+
+
+def read_of(said: list[EventDict]) -> list[object]:
+    """Give the versions of ServiceImport that were read, in order."""
+    return [line["version"] for line in said if (line["event"], line.get("resource")) == ("reading", str(IMPORTS))]
