@@ -125,7 +125,7 @@ class Audited:
             resource = (
                 f"{about.get('apiGroup', '')}/{about['resource']}" if about else event["requestURI"].partition("?")[0]
             )
-            allowed = event["annotations"].get("authorization.k8s.io/decision") == "allow"
+            allowed = event.get("annotations", {}).get("authorization.k8s.io/decision") == "allow"
             user = event["user"]["username"]
             yield Asked(user, event["verb"], resource, event["responseStatus"]["code"], allowed)
 

@@ -29,7 +29,7 @@ from mcsdns.source.kube.cluster import KubeSource
 from mcsdns.source.kube.settings import KubeconfigSettings
 from tests import manifests
 from tests.e2e.real import ROLE, USER, Audited
-from tests.servers.run import Api
+from tests.servers.run import Api, wait_until
 from tests.source.answering import REAL, answering, member
 from tests.source.following import IMPORTS, SLICES, following, until
 
@@ -163,7 +163,7 @@ async def test_an_api_server_that_throttles_us(west: Audited, api: Api) -> None:
     async with answering(west.cluster.kubeconfig(USER), SHORT, KEPT) as it:
         await it.agrees(api)
         known = it.records()
-        with one_at_a_time(api, USER, "stranger"), unfinished_request(west, "stranger"):
+        with one_at_a_time(api, USER, "stranger") as rule, unfinished_request(west, "stranger", rule):
             await until(lambda: all(stream.errors.get("http_429") for stream in it.health.streams.values()), 10.0)
             before, since = throttled(west), time.monotonic()
             west.apply(manifests.service_import("throttled", ips=["10.0.0.5"]))
@@ -182,8 +182,8 @@ def throttled(west: Audited) -> int:
 
 
 @contextmanager
-def one_at_a_time(api: Api, *users: str) -> Iterator[None]:
-    """Let the API server take one request of all these users at a time, and answer 429 to the others."""
+def one_at_a_time(api: Api, *users: str) -> Iterator[str]:
+    """Let the API server take one request of all these users at a time, and answer 429 to the others. Gives the rule's uid."""
     limited = {"nominalConcurrencyShares": 0, "borrowingLimitPercent": 0, "limitResponse": {"type": "Reject"}}
     rule = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"], "clusterScope": True}
     flow = {
@@ -193,26 +193,32 @@ def one_at_a_time(api: Api, *users: str) -> Iterator[None]:
     }
     level = {"type": "Limited", "limited": limited}
     for kind, spec in (("PriorityLevelConfiguration", level), ("FlowSchema", flow)):
-        api.apply({"apiVersion": FLOW, "kind": kind, "metadata": {"name": "narrow"}, "spec": spec})
+        made = api.apply({"apiVersion": FLOW, "kind": kind, "metadata": {"name": "narrow"}, "spec": spec})
     try:
-        yield
+        yield str(made["metadata"]["uid"])
     finally:
         api.delete(FLOW, "flowschemas", None, "narrow")
         api.delete(FLOW, "prioritylevelconfigurations", None, "narrow")
 
 
 @contextmanager
-def unfinished_request(west: Audited, user: str) -> Iterator[None]:
-    """Keep the API server busy with a request that anyone may make, and whose body does not come."""
+def unfinished_request(west: Audited, user: str, rule: str) -> Iterator[None]:
+    """Keep the API server busy, once a rule of priority and fairness is in force, with a request whose body does not come."""
     trust = ssl.create_default_context(cafile=str(west.cluster.ca_path))
     at = urlsplit(west.cluster.url)
-    time.sleep(1.0)  # the new rules are in force within half a second
+    bearer = {"Authorization": f"Bearer {west.cluster.token(user)}", "Content-Type": "application/json"}
     with closing(http.client.HTTPSConnection(at.hostname or "", at.port, context=trust)) as connection:
-        connection.putrequest("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")
-        connection.putheader("Authorization", f"Bearer {west.cluster.token(user)}")
-        connection.putheader("Content-Type", "application/json")
-        connection.putheader("Content-Length", "100")
-        connection.endheaders()
+
+        def is_in_force() -> bool:
+            connection.request("GET", "/api/v1/namespaces", headers=bearer)
+            with connection.getresponse() as response:
+                response.read()
+                return response.getheader("X-Kubernetes-PF-FlowSchema-UID") == rule
+
+        wait_until(is_in_force, 15.0, "the rule is in force")
+        # Anyone may ask what they may do; `Content-Length` promises what never comes.
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        connection.request("POST", path, headers=bearer | {"Content-Length": "100"})
         yield
 
 

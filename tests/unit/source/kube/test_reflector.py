@@ -120,6 +120,16 @@ async def good_watch() -> Stream:
     return Stream(60.0, 400.0)
 
 
+def out_of_reach(start_s: float, for_s: float) -> Behaviour:
+    async def give() -> Stream:
+        now = asyncio.get_running_loop().time()
+        if start_s <= now < start_s + for_s:
+            raise SourceError("connection refused")
+        return Stream(60.0, start_s - now if now < start_s else 1e9)
+
+    return give
+
+
 async def silent_watch() -> Stream:
     return Stream(1e6, 1e9)
 
@@ -176,6 +186,21 @@ def test_silence_is_noticed_within_90_s() -> None:
     server, health = follow(good_list, silent_watch, for_s=400.0)
     assert [round(at) for at in server.watches] == [0, 90, 180, 270, 360]
     assert health.streams[IMPORTS.resource].errors == {"silent": 4}
+
+
+@pytest.mark.parametrize(("outage_s", "from_s", "until_s"), [(1.0, 8.0, 12.0), (200.0, 201.0, 231.0)])
+def test_an_outage_is_followed_by_a_list(outage_s: float, from_s: float, until_s: float) -> None:
+    """
+    Some 10 s after it began or, where it lasted longer, once the watch has had a second to catch up.
+
+    An API server that is back with an older etcd takes a watch from its future without a word: a list alone finds that out.
+    """
+    server, health = follow(good_list, out_of_reach(300.0, outage_s), for_s=1000.0)
+    first, second, third = server.lists
+    assert first < 1.0
+    assert 300.0 + from_s <= second <= 300.0 + until_s
+    assert third - second >= 480.0
+    assert health.streams[IMPORTS.resource].relists == {"check": 2}
 
 
 def test_forbidden_is_tried_each_30_to_60_s() -> None:
