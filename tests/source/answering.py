@@ -206,6 +206,7 @@ async def answering(kubeconfig: Path, timing: Timing = REAL, keep: Iterable[str]
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        await asyncio.sleep(0.2)  # TLS connections close after their session has (aiohttp, "Graceful Shutdown")
 
 
 def expected_of(api: Api) -> set[Record]:
