@@ -130,7 +130,7 @@ async def _outage(clusters: int, count: int, pages: dict[str, Pages], fault: Fau
     for name, api in zip(zone.healths, apis, strict=True):
         follows = follow(name, api, zone.builder.sink, zone.healths[name], Random(name))
         tasks.append(asyncio.create_task(follows))
-    await asyncio.wait_for(zone.builder.all_heard.wait(), 60.0)
+    await asyncio.wait_for(zone.builder.settled.wait(), 60.0)
     await asyncio.sleep(HOUR_S / 2)
     asked = _questions(clusters, count)
     before, serial, began = zone.answers(asked), zone.snapshot.serial, clock()
