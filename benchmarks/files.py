@@ -71,6 +71,8 @@ def write_config(
         "admin": f"127.0.0.1:{admin_port}",
         "lameduck_s": 0,
         "sync_deadline_s": 600,
+        # 50,000 services in one cluster are more than a member is allowed by default.
+        "quotas": {"names": 1_000_000, "endpoints": 10_000_000},
         "clusters": [{"name": f"member-{number:02}", **source} for number, source in enumerate(sources)],
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import View
-from mcsdns.config import Cluster, Config
+from mcsdns.config import Cluster, Config, Quotas
 from mcsdns.source.events import Resource, Sink, Source
 from mcsdns.source.folder import FolderSource
 from mcsdns.source.health import Health
@@ -49,7 +49,7 @@ class Member:
         self.name = cluster.name
         self.cluster = cluster
         self.since = time.monotonic()
-        self.health = Health(cluster.name)
+        self.health = Health(cluster.name, quotas=cluster.quotas.over(Quotas()))
         self.mirror = Mirror(cluster.name, cluster.id)
         self.source = make_source(cluster, self.health)
 

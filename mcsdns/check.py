@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from mcsdns.assembly import make_kube_source
 from mcsdns.clusterset.model import is_cluster_id
-from mcsdns.config import Cluster, Config
+from mcsdns.config import Cluster, Config, Quotas
 from mcsdns.errors import SourceError
 from mcsdns.source.events import Resource
 from mcsdns.source.files import Folder, Look
@@ -183,7 +183,7 @@ async def _check_folder(cluster: Cluster, limit_s: float) -> ClusterReport:
     findings: list[Finding] = []
     try:
         async with asyncio.timeout(limit_s):
-            look = await asyncio.to_thread(Folder(cluster.manifests).look)
+            look = await asyncio.to_thread(Folder(cluster.manifests, cluster.quotas.over(Quotas())).look)
     except SourceError as error:
         findings.append(Finding("error", str(error), "correct `manifests`, or make the folder readable"))
     except TimeoutError:

@@ -273,6 +273,7 @@ def _explain_here(options: argparse.Namespace) -> Explanation:
             assembly.options,
             complete=update.complete,
             serial=update.serial,
+            refusals=[refusal for member in assembly.members for refusal in member.health.refusals],
         )
     except ValueError as error:
         raise ConfigError("", "explain", str(error)) from error

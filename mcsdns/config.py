@@ -76,6 +76,43 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tcp_in_flight: Annotated[int, Meta(ge=1, le=65536)] = 1000
 
 
+Names = Annotated[int, Meta(ge=1, le=1_000_000)]
+Endpoints = Annotated[int, Meta(ge=1, le=10_000_000)]
+Bytes = Annotated[int, Meta(ge=1_000, le=2_000_000)]
+"""Octets of one object. An event of a watch is read up to 2 MiB."""
+
+
+class Quotas(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    How much of each member cluster is taken in.
+
+    Args:
+        names: ServiceImports; ServiceExports; ClusterProperties.
+        endpoints_per_name: Addresses in the EndpointSlices of one service.
+        endpoints: Addresses in all EndpointSlices.
+        object_bytes: Octets of one object as JSON; etcd keeps 1.5 MiB at most, all managed fields included.
+    """
+
+    names: Names = 20_000
+    endpoints_per_name: Endpoints = 4_000
+    endpoints: Endpoints = 200_000
+    object_bytes: Bytes = 1_500_000
+
+
+class ClusterQuotas(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The quotas that are others for one cluster; None: as for all."""
+
+    names: Names | None = None
+    endpoints_per_name: Endpoints | None = None
+    endpoints: Endpoints | None = None
+    object_bytes: Bytes | None = None
+
+    def over(self, base: Quotas) -> Quotas:
+        """Return the quotas of the cluster, where `base` are those of all."""
+        own = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        return msgspec.structs.replace(base, **own)
+
+
 class Listen(Struct, frozen=True, forbid_unknown_fields=True):
     """An address served over UDP and TCP, and the view it serves (None: see `Config.view_of`)."""
 
@@ -107,6 +144,7 @@ class Cluster(Struct, frozen=True, forbid_unknown_fields=True):
     manifests: Path | None = None
     id: str | None = None
     optional: bool = False
+    quotas: ClusterQuotas = field(default_factory=ClusterQuotas)
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +163,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     sync_deadline_s: Seconds = 30.0
     lameduck_s: Seconds = 5.0
     limits: Limits = field(default_factory=Limits)
+    quotas: Quotas = field(default_factory=Quotas)
 
     def view_of(self, listen: Listen) -> str | None:
         """Return the cluster whose view a listener serves: its own, else the only cluster, else none in particular."""

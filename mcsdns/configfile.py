@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from mcsdns.config import Address, Cluster, Config
+from mcsdns.config import Address, Cluster, ClusterQuotas, Config
 from mcsdns.errors import ConfigError
 
 MAX_NSID = 128
@@ -87,7 +87,16 @@ def parse(text: str, path: Path) -> Config:
         raise ConfigError(str(path), place.rstrip("`").lstrip("."), _plain(problem)) from error
     for where, problem in _problems(config):
         raise ConfigError(str(path), where, problem)
-    return config
+    return _filled(config)
+
+
+def _filled(config: Config) -> Config:
+    """Give each cluster every quota: its own, else that of all."""
+    clusters = [
+        msgspec.structs.replace(one, quotas=ClusterQuotas(**msgspec.structs.asdict(one.quotas.over(config.quotas))))
+        for one in config.clusters
+    ]
+    return msgspec.structs.replace(config, clusters=clusters)
 
 
 def parse_address(text: str) -> Address:

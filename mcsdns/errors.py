@@ -60,6 +60,10 @@ class StreamError(SourceError):
     """A stream broke, fell silent, or carried something that is not what was asked for."""
 
 
+class TooLargeError(StreamError):
+    """A body is longer than is taken in: ask for less at once."""
+
+
 class WireError(McsdnsError):
     """
     A DNS message that cannot be taken as it is: the peer's fault. It becomes `rcode`, or silence where that is None.

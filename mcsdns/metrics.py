@@ -113,6 +113,16 @@ METRICS = (
         "Time from the change of an endpoint, as its EndpointSlice tells it, to its publishing",
         PROGRAMMING_BUCKETS_S,
     ),
+    Metric(
+        "mcsdns_quota_refused", Kind.GAUGE, ("cluster", "quota"), "Objects that are refused because they exceed a quota"
+    ),
+    Metric(
+        "mcsdns_quota_used",
+        Kind.GAUGE,
+        ("cluster", "quota"),
+        "How much of a quota the resource or service uses that uses most; absent for object_bytes",
+    ),
+    Metric("mcsdns_quota_limit", Kind.GAUGE, ("cluster", "quota"), "The quota, as configured"),
     # The zone.
     Metric("mcsdns_zone_serial", Kind.GAUGE, ("view",), "SOA serial that is published"),
     Metric("mcsdns_zone_services", Kind.GAUGE, ("view",), "Services that the view imports"),

@@ -22,6 +22,7 @@ from mcsdns.metrics import METRICS, Counters, Distribution, Histogram, Kind
 from mcsdns.metrics import Metric as Declared
 from mcsdns.source.events import Resource
 from mcsdns.source.health import State
+from mcsdns.source.quota import Quota
 
 Labels = tuple[str, ...]
 """The values of a metric's labels, in the order of the table."""
@@ -91,7 +92,12 @@ def values(state: ServerState) -> dict[str, Samples]:
 def _clusters(state: ServerState) -> dict[str, Samples]:
     streams = [(name, one, health) for name, health in state.health.items() for one in Resource]
     ages = ((name, one, health.age_s(one)) for name, one, health in streams)
+    quotas = [(name, quota, health.refusals) for name, health in state.health.items() for quota in Quota]
+    usage = ((name, quota, refusals.used(quota)) for name, quota, refusals in quotas)
     return {
+        "mcsdns_quota_refused": [((name, quota.value), of.refused(quota)) for name, quota, of in quotas],
+        "mcsdns_quota_used": [((name, quota.value), used) for name, quota, used in usage if used is not None],
+        "mcsdns_quota_limit": [((name, quota.value), of.limit(quota)) for name, quota, of in quotas],
         "mcsdns_cluster_state": [
             ((name, one.value), float(health.state is one)) for name, health in state.health.items() for one in State
         ],

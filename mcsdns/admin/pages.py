@@ -132,6 +132,7 @@ def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Expl
         complete=view.complete,
         serial=view.serial,
         imported=view.services.keys(),
+        refusals=[refusal for health in state.health.values() for refusal in health.refusals],
     )
     if found.outcome == "REFUSED":
         return found

@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -20,6 +20,8 @@ from mcsdns.clusterset.mirror import Mirror
 from mcsdns.config import Address, Cluster
 from mcsdns.source.events import Resource
 from mcsdns.source.health import Health
+from mcsdns.source.quota import Quota
+from mcsdns.source.refusals import Refusals
 
 
 class ListenerStatus(Struct, frozen=True):
@@ -54,6 +56,23 @@ class ResourceStatus(Struct, frozen=True):
     skipped: int
 
 
+class QuotaStatus(Struct, frozen=True):
+    """
+    One quota of a cluster.
+
+    Args:
+        limit: What it allows.
+        used: How much the resource or service uses that uses most; None where that is not counted.
+        refused: How many objects it refuses.
+        among: A few of them by name, by resource.
+    """
+
+    limit: int
+    used: int | None
+    refused: int
+    among: Mapping[str, Sequence[str]]
+
+
 class ClusterStatus(Struct, frozen=True):
     """
     One member cluster.
@@ -73,6 +92,7 @@ class ClusterStatus(Struct, frozen=True):
         resources: By resource.
         omissions: What is left out of what it says, by reason.
         problems: What is wrong in what was read, by file or object.
+        quotas: How much of it is taken in, by quota.
     """
 
     name: str
@@ -88,6 +108,7 @@ class ClusterStatus(Struct, frozen=True):
     resources: Mapping[str, ResourceStatus]
     omissions: Mapping[str, int]
     problems: Mapping[str, str]
+    quotas: Mapping[str, QuotaStatus]
 
 
 class ViewStatus(Struct, frozen=True):
@@ -217,7 +238,13 @@ def _cluster(mirror: Mirror, state: ServerState, cluster: Cluster, omitted: Omit
         resources={resource.value: _resource(mirror, health, resource) for resource in Resource},
         omissions=of_cluster(mirror.cluster, omitted),
         problems=dict(health.problems),
+        quotas={quota.value: _quota(health.refusals, quota) for quota in Quota},
     )
+
+
+def _quota(refusals: Refusals, quota: Quota) -> QuotaStatus:
+    among = {one.resource.value: one.shown for one in refusals if one.quota is quota}
+    return QuotaStatus(refusals.limit(quota), refusals.used(quota), refusals.refused(quota), among)
 
 
 def _resource(mirror: Mirror, health: Health, resource: Resource) -> ResourceStatus:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mcsdns.clusterset.intake import Value, changed_at, intake
 from mcsdns.clusterset.model import Export, Import, ObjectRef, Omission, Property, Rejected, ServiceKey, Slice
-from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, Resource
+from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, InitDrop, Resource
 from mcsdns.source.objects import CLUSTER_ID_PROPERTY, Object
 
 ObjectKey = tuple[str, str]
@@ -96,6 +96,8 @@ class Mirror:
                 return self._visible(self._drop(resource, (namespace, name)))
             case InitApply(resource=resource, obj=obj):
                 self._stage(resource, obj)
+            case InitDrop(resource=resource, namespace=namespace, name=name):
+                self._unstage(resource, (namespace, name))
             case Init(resource=resource):
                 self._staged[resource] = _Held()
             case InitDone(resource=resource, whole=whole):
@@ -163,6 +165,12 @@ class Mirror:
         old = self._held[resource].values.get(key)
         staged.values[key] = old if old is not None and old == value else value
         staged.versions[key] = obj.metadata.resource_version
+
+    def _unstage(self, resource: Resource, key: ObjectKey) -> None:
+        staged = self._staged.get(resource)
+        if staged is not None:
+            staged.values.pop(key, None)
+            staged.versions.pop(key, None)
 
     def _take_in(self, resource: Resource, obj: Object) -> tuple[ObjectKey, Value | None]:
         key = (obj.metadata.namespace, obj.metadata.name)

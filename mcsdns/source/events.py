@@ -1,5 +1,5 @@
 """
-What a source says about one member cluster: five events, the same from an API server and from a folder.
+What a source says about one member cluster: six events, the same from an API server and from a folder.
 
 Rules:
 1. `cluster` is fixed by the connection that brought the event and never read from data.
@@ -49,6 +49,15 @@ class InitApply(Struct, frozen=True):
     obj: Object
 
 
+class InitDrop(Struct, frozen=True):
+    """The object of this name, of the list that began with `Init`, is taken back: an older one took its place in a quota."""
+
+    cluster: str
+    resource: Resource
+    namespace: str
+    name: str
+
+
 class InitDone(Struct, frozen=True):
     """
     The list is whole: it replaces what was there.
@@ -79,7 +88,7 @@ class Delete(Struct, frozen=True):
     name: str
 
 
-Event = Init | InitApply | InitDone | Apply | Delete
+Event = Init | InitApply | InitDrop | InitDone | Apply | Delete
 
 Sink = Callable[[Event], None]
 """Takes an event by a plain call: it neither waits nor raises."""

@@ -23,18 +23,19 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from mcsdns.config import Quotas
 from mcsdns.errors import SourceError
 from mcsdns.source.events import Resource
 from mcsdns.source.manifests import read
 from mcsdns.source.objects import Object
+from mcsdns.source.quota import Usage
+from mcsdns.source.shelf import Key, Shelf
 
 SUFFIXES = {".yaml": False, ".yml": False, ".json": True}
 """Which files are read, and whether they are JSON."""
 
 Stamp = tuple[int, int, int]
 """Modification time in ns, size in octets, inode: another stamp is another content."""
-Key = tuple[Resource, str, str]
-"""Resource, namespace and name of an object."""
 
 
 class Look(Struct, frozen=True):
@@ -44,12 +45,14 @@ class Look(Struct, frozen=True):
     Args:
         objects: All that counts, as of this look: the next one goes on with the same mapping.
         changed: What is other than in the look before; None for an object that is gone.
+        usages: What there is of each resource, and what of it the quotas refuse.
         problems: By file (relative to the folder), what is wrong with it.
         whole: Every file has been read at least once.
     """
 
     objects: Mapping[Key, Object]
     changed: Mapping[Key, Object | None]
+    usages: Mapping[Resource, Usage]
     problems: Mapping[str, str]
     whole: bool
 
@@ -71,10 +74,12 @@ class Folder:
 
     Args:
         path: The folder.
+        quotas: How much of it counts.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, quotas: Quotas | None = None) -> None:
         self._path = path
+        self._shelf = Shelf(quotas or Quotas())
         self._seen: dict[Path, Stamp] = {}
         self._stamps: dict[Path, Stamp] = {}
         self._contents: dict[Path, _Content] = {}
@@ -109,9 +114,9 @@ class Folder:
         self._is_first = False
         if not is_changed:
             return None
-        changed, self._changed = self._changed, {}
+        changed, self._changed = self._shelf.settle(self._objects, self._changed), {}
         whole = not self._broken.keys() - self._contents.keys()
-        return Look(self._objects, changed, self._problems(), whole)
+        return Look(self._shelf.held(self._objects), changed, self._shelf.usages, self._problems(), whole)
 
     def _scan(self) -> dict[Path, Stamp]:
         found: dict[Path, Stamp] = {}
@@ -156,7 +161,7 @@ class Folder:
             return problem != was_broken
         self._stamps[path] = stamp
         try:
-            content = _content(raw, SUFFIXES[path.suffix])
+            content = _content(raw, SUFFIXES[path.suffix], self._shelf.quotas.object_bytes)
         except ValueError as error:
             self._broken[path] = str(error)
         else:
@@ -186,8 +191,10 @@ class Folder:
         counts = self._contents[min(holders)].objects[key] if holders else None
         if counts is None:
             del self._holders[key]
-        if counts == self._objects.get(key):
+        before = self._objects.get(key)
+        if counts == before:
             return
+        self._shelf.count(key[0], before, counts)
         self._changed[key] = counts
         if counts is None:
             del self._objects[key]
@@ -209,9 +216,9 @@ class Folder:
         return str(path.relative_to(self._path))
 
 
-def _content(raw: bytes, is_json: bool) -> _Content:
+def _content(raw: bytes, is_json: bool, object_bytes: int) -> _Content:
     """Read a file's content. Raises ValueError."""
-    content = read(raw, is_json)
+    content = read(raw, is_json, object_bytes)
     objects: dict[Key, Object] = {}
     twice: list[Key] = []
     for resource, obj in content.objects:

@@ -7,7 +7,7 @@ Rules:
 2. Where the folder becomes whole, or ceases to be, it is listed again: `InitDone` is what says so.
 3. A folder that cannot be read is an outage, not an empty cluster.
 
-Not here: which files count and when (`mcsdns.source.files`).
+Not here: which files count and when (`mcsdns.source.files`), what the quotas refuse (`mcsdns.source.shelf`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FolderSource:
 
     async def run(self, sink: Sink) -> None:
         """Tell `sink` what the folder holds and how that changes, until cancelled."""
-        folder = Folder(self._path)
+        folder = Folder(self._path, self._health.refusals.quotas)
         self._was_whole = None
         pause_s = self._look_s
         while True:
@@ -78,7 +78,13 @@ class FolderSource:
             await self._list(look, sink)
             for resource in Resource:
                 self._health.listed(resource, "start" if was_whole is None else "whole")
-            return
+        else:
+            self._tell_changes(look, sink)
+        for usage in look.usages.values():
+            self._health.refusals.take(usage)
+
+    def _tell_changes(self, look: Look, sink: Sink) -> None:
+        """Tell what is other than in the look before."""
         for (resource, _, _), obj in look.changed.items():
             if obj is not None:
                 sink(Apply(self._cluster, resource, obj))

@@ -22,7 +22,9 @@ from enum import StrEnum
 
 import structlog
 
+from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
+from mcsdns.source.refusals import Refusals
 
 
 class State(StrEnum):
@@ -66,10 +68,15 @@ class Health:
     Args:
         cluster: The configured name.
         clock: The monotonic clock, in seconds.
+        quotas: How much of it is taken in.
+
+    Attributes:
+        refusals: What of it is refused, because it is more than that.
     """
 
-    def __init__(self, cluster: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, cluster: str, clock: Callable[[], float] = time.monotonic, quotas: Quotas | None = None) -> None:
         self.cluster = cluster
+        self.refusals = Refusals(cluster, quotas or Quotas())
         self.streams = {resource: Stream() for resource in Resource}
         self.state = State.UNSYNCED
         self.cause = "not heard yet"

@@ -16,7 +16,15 @@ import yaml
 from msgspec import Struct
 
 from mcsdns.source.events import Resource
-from mcsdns.source.objects import ClusterProperty, EndpointSlice, Object, ServiceExport, ServiceImport, convert
+from mcsdns.source.objects import (
+    ClusterProperty,
+    EndpointSlice,
+    Object,
+    ServiceExport,
+    ServiceImport,
+    TooLarge,
+    convert,
+)
 
 GROUPS: dict[tuple[str, str], tuple[Resource, Any]] = {
     ("multicluster.x-k8s.io", "ServiceImport"): (Resource.SERVICE_IMPORTS, ServiceImport),
@@ -60,13 +68,14 @@ class Content(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-def read(raw: bytes, is_json: bool) -> Content:
+def read(raw: bytes, is_json: bool, object_bytes: int | None = None) -> Content:
     """
     Read the content of one file.
 
     Args:
         raw: Its octets.
         is_json: JSON; else YAML.
+        object_bytes: How many octets an object may have as JSON; a larger one is `TooLarge`. None: any number.
 
     Raises:
         ValueError: It does not parse; the message says where.
@@ -76,6 +85,8 @@ def read(raw: bytes, is_json: bool) -> Content:
     for document in _documents(raw, is_json):
         for item in _items(document):
             found = _object(item)
+            if isinstance(found, tuple) and object_bytes is not None and len(raw) > object_bytes:
+                found = _bounded(*found, item, object_bytes)
             if isinstance(found, str):
                 problems.append(found)
             elif found is not None:
@@ -106,6 +117,12 @@ def _items(document: Any) -> Iterator[Any]:
     implied = {"kind": kind.removesuffix("List"), "apiVersion": document.get("apiVersion")} if kind != "List" else {}
     for item in items:
         yield implied | item if isinstance(item, dict) else item
+
+
+def _bounded(resource: Resource, obj: Object, item: Any, object_bytes: int) -> tuple[Resource, Object]:
+    """Return an object that is not too large, or that it is: only a file that is itself so large can hold one."""
+    size = len(msgspec.json.encode(item))
+    return resource, obj if size <= object_bytes else TooLarge(obj.metadata, f"{size:,} octets")
 
 
 def _object(item: Any) -> tuple[Resource, Object] | str | None:

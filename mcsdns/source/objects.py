@@ -38,6 +38,7 @@ class Metadata(Struct, frozen=True, gc=False):
     name: str
     namespace: str = ""
     resource_version: str = field(default="", name="resourceVersion")
+    created: str | None = field(default=None, name="creationTimestamp")
     labels: Labels | None = None
     annotations: Annotations | None = None
 
@@ -144,11 +145,21 @@ class ClusterProperty(Struct, frozen=True, gc=False):
     problems: tuple[str, ...] = field(default=(), name=".problems")
 
 
+class Named(Struct, frozen=True, gc=False):
+    """An object of which only the metadata is read."""
+
+    metadata: Metadata
+
+
 class Malformed(Struct, frozen=True, gc=False):
     """An object that exists under this name but cannot be read."""
 
     metadata: Metadata
     problem: str
+
+
+class TooLarge(Malformed, frozen=True, gc=False):
+    """An object of more octets than the quota of its cluster allows: it is not read."""
 
 
 Object = ServiceImport | ServiceExport | EndpointSlice | ClusterProperty | Malformed
@@ -230,7 +241,8 @@ def _metadata(content: Any) -> Metadata | None:
     found = content.get("metadata") if isinstance(content, dict) else None
     if not isinstance(found, dict):
         return None
-    name, namespace, rv = (found.get(part) for part in ("name", "namespace", "resourceVersion"))
+    parts = ("name", "namespace", "resourceVersion", "creationTimestamp")
+    name, namespace, rv, created = (found.get(part) for part in parts)
     if not isinstance(name, str):
         return None
     labels = found.get("labels")
@@ -239,6 +251,7 @@ def _metadata(content: Any) -> Metadata | None:
         name=name,
         namespace=namespace if isinstance(namespace, str) else "",
         resource_version=rv if isinstance(rv, str) else "",
+        created=created if isinstance(created, str) else None,
         labels=msgspec.convert(known, Labels),
     )
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, Resource
+from mcsdns.config import Quotas
+from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, InitDrop, Resource
 from mcsdns.source.health import Health, State
 from mcsdns.source.kube.cluster import KubeSource
 from mcsdns.source.kube.settings import KubeconfigSettings, KubeSettings, Timing
@@ -63,6 +64,9 @@ class Told:
             case InitApply(obj=obj):
                 assert pending is not None
                 pending[obj.metadata.namespace, obj.metadata.name] = obj
+            case InitDrop(namespace=namespace, name=name):
+                assert pending is not None
+                del pending[namespace, name]
             case InitDone(resource=resource, whole=whole):
                 assert pending is not None
                 self.objects[resource], self._pending[resource] = pending, None
@@ -137,14 +141,19 @@ def write_kubeconfig(
 
 @contextlib.asynccontextmanager
 async def following(
-    url: str, folder: Path, *, timing: Timing = FAST, settings: KubeSettings | None = None
+    url: str,
+    folder: Path,
+    *,
+    timing: Timing = FAST,
+    settings: KubeSettings | None = None,
+    quotas: Quotas | None = None,
 ) -> AsyncIterator[Following]:
     """Run a source against an API server."""
     path = folder / "kubeconfig"
     if settings is None:
         write_kubeconfig(path, url)
         settings = KubeconfigSettings(path, allow_insecure=True)
-    health, told = Health("west"), Told()
+    health, told = Health("west", quotas=quotas), Told()
     source = KubeSource("west", settings, health, timing=timing, rng=Random(7))
     task = asyncio.create_task(source.run(told))
     try:

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+import msgspec
 from msgspec import Struct
 
-from mcsdns.admin.explain import below, missing
+from mcsdns.admin.explain import below, missing, refused
 from mcsdns.admin.explain.found import found
 from mcsdns.admin.explain.near import listed
 from mcsdns.admin.explain.outside import formless, outside
@@ -26,6 +27,7 @@ from mcsdns.admin.explain.rules import Rule
 from mcsdns.admin.explain.scene import Finding, Lookup, Outcome, Scene
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ObjectRef, Omission, ServiceKey, View
+from mcsdns.source.refusals import Refusal
 from mcsdns.zone.build import Options
 from mcsdns.zone.masterfile import type_text
 
@@ -76,6 +78,7 @@ def explain(
     complete: bool,
     serial: int = 0,
     imported: Collection[ServiceKey] | None = None,
+    refusals: Sequence[Refusal] = (),
 ) -> Explanation:
     """
     Explain what a name answers.
@@ -89,13 +92,17 @@ def explain(
         complete: Whether the view is published as complete: a name that is not found is NXDOMAIN, not SERVFAIL.
         serial: The SOA serial that is published.
         imported: The services that the view imports; None: they are looked up in the mirrors, if they matter.
+        refusals: What quotas refuse, of every cluster.
 
     Raises:
         ValueError: The name or the type cannot be read; the message is for the one who typed it.
     """
     scene = Scene(read(name, rr_type), view, mirrors, options, complete=complete, serial=serial, imported=imported)
     lookup = scene.look_up()
-    return _explanation(scene, lookup, _finding(scene, lookup))
+    explanation = _explanation(scene, lookup, _finding(scene, lookup, refusals))
+    if scene.node is None:
+        return explanation
+    return msgspec.structs.replace(explanation, hints=(*explanation.hints, *refused.found(scene, refusals)))
 
 
 def _explanation(scene: Scene, lookup: Lookup, finding: Finding) -> Explanation:
@@ -117,12 +124,12 @@ def _explanation(scene: Scene, lookup: Lookup, finding: Finding) -> Explanation:
     )
 
 
-def _finding(scene: Scene, lookup: Lookup) -> Finding:
+def _finding(scene: Scene, lookup: Lookup, refusals: Sequence[Refusal]) -> Finding:
     if lookup.outcome == "REFUSED":
         return outside(scene)
     if scene.node is not None:
         return found(scene, lookup)
-    finding = _absence(scene)
+    finding = refused.absent(scene, _absence(scene), refusals)
     if lookup.outcome == "NXDOMAIN":
         return finding
     unheard = scene.unheard()

@@ -36,6 +36,10 @@ class Rule(StrEnum):
         "A service has a name in the zone if and only if the consuming cluster holds a ServiceImport of it"
         " (KEP-1645, ServiceImport and DNS)."
     )
+    QUOTA = (
+        "What a member cluster holds beyond its quotas is refused, the newest first, and is not in the zone"
+        " (config/mcsdns.yaml, quotas)."
+    )
     NO_SUCH_NAME = "The schema defines no such name below the zone (KEP-1645 specification.md)."
     NO_POD = "The multicluster schema has no names of pods by address: pod.<zone> does not exist (KEP-1645 specification.md)."
     NO_WILDCARD = "There are no wildcards: * is a label like any other (KEP-1645 specification.md; RFC 4592)."

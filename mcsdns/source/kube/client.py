@@ -25,13 +25,16 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import ClientTimeout
 
-from mcsdns.errors import SourceError, StreamError
+from mcsdns.errors import SourceError, StreamError, TooLargeError
 from mcsdns.source.kube.connection import Connection
 from mcsdns.source.kube.payload import error_of
 from mcsdns.source.kube.settings import Timing
 
 READ_BUFFER: Final = 2 * 1024 * 1024
 """Bytes that are taken in before the peer is held back: one event is one line, and an object can have 1.5 MiB."""
+
+BODY_LIMIT: Final = 16 * 1024 * 1024
+"""Octets of a body, decompressed: ten times what a page of 500 has, and read in some 20 ms of the event loop."""
 
 KEEPALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -175,8 +178,7 @@ class Client:
             async with self._request(method, path, timeout=self._short, **more) as response:
                 if response.status not in {200, 201}:
                     await _refused(response)
-                body: bytes = await response.read()
-                return body
+                return await _body(response, path)
 
     def _request(self, method: str, path: str, **more: Any) -> Any:
         """Begin a request, with what every request has."""
@@ -195,6 +197,19 @@ class Client:
             allow_redirects=False,
             **more,
         )
+
+
+async def _body(response: aiohttp.ClientResponse, path: str) -> bytes:
+    """Read a body. Octets are counted as they come, decompressed: no header is believed."""
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := await response.content.readany():
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            response.close()
+            raise TooLargeError(f"{path}: expected at most {BODY_LIMIT >> 20} MiB in one page, found more")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 async def _refused(response: aiohttp.ClientResponse) -> NoReturn:

@@ -1,44 +1,62 @@
 """
-Which versions of which objects the sink was told: to compare with a list, in as little memory as that takes.
+Which versions of which objects the sink was told: to compare with a list, and to keep the quotas.
 
 Rules:
-1. Names are kept as 64-bit hashes, and resource versions as numbers (or hashes, where they are not numbers): about
-   100 bytes for an object. Two names that share a hash cost a wrong count of drift, and nothing else.
+1. Of an object there are its name (shared with what the mirror keeps), version, age and weight: about 200 bytes.
+   Two names that share a 64-bit hash cost a wrong count, and nothing else.
 2. A list is collected apart, and replaces the rest at its end.
 
-Not here: the objects.
+Not here: the objects, and what the quotas are (`mcsdns.source.quota`).
 """
 
 from __future__ import annotations
 
-from mcsdns.source.objects import Metadata
+from mcsdns.config import Quotas
+from mcsdns.source.events import Resource
+from mcsdns.source.objects import Object
+from mcsdns.source.quota import Entry, Put, Table, entry_of
 
 
 class Ledger:
-    """What one reflector has told."""
+    """
+    What one reflector has told.
 
-    def __init__(self) -> None:
-        self._told: dict[int, int] = {}
-        self._listed: dict[int, int] = {}
+    Args:
+        resource: Of what.
+        quotas: Of the cluster.
+
+    Attributes:
+        told: What the sink knows.
+        listed: The list under way.
+    """
+
+    def __init__(self, resource: Resource, quotas: Quotas) -> None:
+        self._resource = resource
+        self._quotas = quotas
+        self.told = Table(resource, quotas)
+        self.listed = self.told
 
     def __len__(self) -> int:
-        return len(self._told)
+        return len(self.told.entries)
+
+    def __contains__(self, obj: Object) -> bool:
+        return hash((obj.metadata.namespace, obj.metadata.name)) in self.told.entries
 
     def begin(self) -> None:
         """Begin to collect a list, and forget one that was not ended."""
-        self._listed = {}
+        self.listed = Table(self._resource, self._quotas)
 
-    def list(self, metadata: Metadata) -> None:
-        """Note an object of the list."""
-        self._listed[_key(metadata)] = _number(metadata.resource_version)
+    def list(self, obj: Object) -> Put:
+        """Note an object of the list. Returns as `Table.put`."""
+        return self.listed.put(_entry(obj))
 
-    def apply(self, metadata: Metadata) -> None:
-        """Note what a watch told."""
-        self._told[_key(metadata)] = _number(metadata.resource_version)
+    def apply(self, obj: Object, *, is_new: bool) -> Put:
+        """Note what a watch told. Returns as `Table.put`."""
+        return self.told.put(_entry(obj), is_new=is_new)
 
-    def delete(self, metadata: Metadata) -> bool:
+    def delete(self, obj: Object) -> bool:
         """Note that an object is gone, and tell whether it was known."""
-        return self._told.pop(_key(metadata), None) is not None
+        return self.told.drop(_entry(obj))
 
     def end(self, rv: str) -> int:
         """
@@ -49,17 +67,26 @@ class Ledger:
 
         Returns:
             How many objects differ that the watch should have told: those of the list that are other than known though
-            not newer than `rv`, and those that are known and not in the list.
+            not newer than `rv`, and those that are known and not in the list. What a quota refused before or refuses now
+            is no difference.
         """
-        known, self._told, self._listed = self._told, self._listed, {}
-        until = _number(rv)
-        drift = sum(1 for key, version in self._told.items() if version <= until and known.get(key) != version)
-        return drift + sum(1 for key in known if key not in self._told)
+        before, self.told = self.told, self.listed
+        until, known = _number(rv), before.entries
+        drift = 0
+        for key, entry in self.told.entries.items():
+            if entry.version <= until:
+                old = known.get(key)
+                if old is None:
+                    drift += before.refuses(entry) is None
+                else:
+                    drift += old.version != entry.version
+        return drift + sum(
+            1 for key, old in known.items() if key not in self.told.entries and self.told.refuses(old) is None
+        )
 
 
-def _key(metadata: Metadata) -> int:
-    """Return a hash of the name."""
-    return hash((metadata.namespace, metadata.name))
+def _entry(obj: Object) -> Entry:
+    return entry_of(obj, _number(obj.metadata.resource_version))
 
 
 def _number(rv: str) -> int:

@@ -52,6 +52,7 @@ class WatchReader:
         health: Takes the facts.
         state: The reflector's, which is Watching.
         check_at: When it is time to check, on the clock.
+        room_at: When it is, if room has come for what a quota refuses.
         timing: The limits.
         clock: The monotonic clock, in seconds.
     """
@@ -64,6 +65,7 @@ class WatchReader:
         state: State,
         *,
         check_at: float,
+        room_at: float,
         timing: Timing,
         clock: Callable[[], float],
     ) -> None:
@@ -72,6 +74,7 @@ class WatchReader:
         self._teller = teller
         self._health = health
         self._check_at = check_at
+        self._room_at = min(check_at, room_at)
         self._timing = timing
         self._clock = clock
         self._splitter = LineSplitter()
@@ -87,13 +90,14 @@ class WatchReader:
         """
         now = heard_at = self._clock()
         while True:
-            if now >= self._check_at:
+            check_at = self._room_at if self._teller.wants_list else self._check_at
+            if now >= check_at:
                 return Outcome(CheckDue())
             silent_at = heard_at + self._timing.idle_limit_s
             if now >= silent_at:
                 self._health.erred(self._resource, "silent")
                 return Outcome(Silent())
-            until = min(silent_at, self._check_at)
+            until = min(silent_at, check_at)
             if self._has_told or now >= self._sound_at:
                 self._note_sound()
             else:

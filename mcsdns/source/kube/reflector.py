@@ -21,12 +21,12 @@ from typing import Final
 
 import structlog
 
-from mcsdns.errors import ApiError, GoneError, SourceError, StreamError
+from mcsdns.errors import ApiError, GoneError, SourceError, StreamError, TooLargeError
 from mcsdns.source.events import Sink
 from mcsdns.source.health import Health
 from mcsdns.source.kube import discovery, payload
 from mcsdns.source.kube.backoff import Backoff
-from mcsdns.source.kube.client import Client
+from mcsdns.source.kube.client import BODY_LIMIT, Client
 from mcsdns.source.kube.connection import Connection
 from mcsdns.source.kube.discovery import Kind
 from mcsdns.source.kube.link import Link
@@ -54,8 +54,11 @@ from mcsdns.source.kube.watch import (
 from mcsdns.source.objects import Object
 from mcsdns.source.pace import turn
 
-PAGE_SIZE: Final = 500
-"""Objects in a page, as client-go has it: some 500 KiB of JSON, decoded in a few milliseconds."""
+PAGE_SIZES: Final = (500, 50, 5, 1)
+"""
+Objects in a page. The first is what client-go has: some 500 KiB of JSON, decoded in a few milliseconds. Where a page is larger than
+`client.BODY_LIMIT` the next list asks for smaller ones, and for larger ones again as soon as those would fit.
+"""
 
 
 class Reflector:
@@ -103,7 +106,8 @@ class Reflector:
         self._objects: list[Object] = []
         self._ahead: asyncio.Task[bytes] | None = None
         self._was_refused = False
-        self._check_at = float("inf")
+        self._check_at = self._room_at = float("inf")
+        self._page_size = 0
 
     async def run(self) -> None:
         """Follow the resource, until cancelled."""
@@ -133,6 +137,9 @@ class Reflector:
             return Outcome(Gone(), problem=str(error))
         except ApiError as error:
             return await self._refused(error, connection, is_watch=isinstance(do, Watch))
+        except TooLargeError as error:
+            self._page_size = min(self._page_size + 1, len(PAGE_SIZES) - 1)
+            return Outcome(Failed(), "too_large", str(error))
         except StreamError as error:
             if client.is_retired:
                 return Outcome(Failed(is_worth_trying_at_once=True))
@@ -164,6 +171,11 @@ class Reflector:
         await turn()
         page = payload.read_page(body, self._kind)
         self._accepted()
+        if (
+            self._page_size
+            and len(body) * PAGE_SIZES[self._page_size - 1] < BODY_LIMIT // 2 * PAGE_SIZES[self._page_size]
+        ):
+            self._page_size -= 1
         following = page.metadata.token or ""
         if following and following == token:
             raise StreamError(f"the list of {self._kind.resource} does not end: a page names itself as the next")
@@ -206,7 +218,7 @@ class Reflector:
 
     async def _get(self, client: Client, token: str = "", version: str | None = None) -> bytes:
         """Get a page."""
-        query = {"limit": str(PAGE_SIZE)} | ({"continue": token} if token else {})
+        query = {"limit": str(PAGE_SIZES[self._page_size])} | ({"continue": token} if token else {})
         return await client.get(self._kind.path(version or self._version or ""), query)
 
     def _drop_ahead(self) -> None:
@@ -231,6 +243,7 @@ class Reflector:
             self._health,
             self._state,
             check_at=max(self._check_at, self._clock() + self._timing.early_end_s),  # it has to catch up first
+            room_at=max(self._room_at, self._clock() + self._timing.early_end_s),
             timing=self._timing,
             clock=self._clock,
         )
@@ -254,6 +267,7 @@ class Reflector:
         if isinstance(outcome.seen, CheckDue) or Emit.DONE in turn.emits:
             # From when it begins too, and not only from when it ends: one that fails must not be due again at once.
             self._check_at = self._in_about(self._timing.recheck_s)
+            self._room_at = self._clock() + self._timing.room_s
         elif turn.state.phase is Phase.WATCHING and isinstance(outcome.seen, Failed):
             self._check_at = min(self._check_at, self._in_about(self._timing.recheck_soon_s))
         if Emit.DONE in turn.emits:

@@ -57,6 +57,7 @@ class Timing(Struct, frozen=True):
         recheck_s: Between lists that check what the watch told; ± 20 %.
         recheck_soon_s: The same from the beginning of an outage; ± 20 %. An API server that comes back with an older etcd
             takes our resource version, which lies in its future, and says nothing: only a list finds that out.
+        room_s: Between lists that look what fits into a quota by now.
         absent_s: Between looks for a CRD that is not installed.
         denied_s: Bounds of the wait after a 403: RBAC is repaired by people, in minutes.
         confirm_s: Before the second list that confirms a suddenly empty one.
@@ -77,6 +78,7 @@ class Timing(Struct, frozen=True):
     watch_limit_s: tuple[int, int] = (290, 580)
     recheck_s: float = 600.0
     recheck_soon_s: float = 10.0
+    room_s: float = 30.0
     absent_s: float = 30.0
     denied_s: tuple[float, float] = (30.0, 60.0)
     confirm_s: float = 2.0

@@ -1,0 +1,425 @@
+"""
+Quotas: how much of one member cluster is taken in, so that one that floods harms no other.
+
+| quota                | bounds                                                         | of                                    |
+|----------------------|----------------------------------------------------------------|---------------------------------------|
+| `names`              | objects                                                        | each other resource apart             |
+| `endpoints_per_name` | addresses in the slices of one service                         | EndpointSlices                        |
+| `endpoints`          | addresses in all slices (one without any counts one)           | EndpointSlices                        |
+| `object_bytes`       | the JSON of one object                                         | every resource                        |
+
+Rules:
+1. An object is held or refused whole, before anything is kept of it. A refusal is a policy, not a lack: it makes no zone incomplete.
+2. The newest are refused: what is held is the longest row of objects, the oldest first, that fits. Age is `creationTimestamp`, of equal
+   ones the namespace and name; an object without one is the oldest.
+3. So what is held follows from the set of objects, and not from the order in which they came: replicas agree.
+4. For that, a service over its own quota counts against `endpoints` with the whole of it from its first refused slice on.
+5. Refused objects are counted, not kept, but for the names of a few. Where room comes while there are any, only a new list
+   tells which of them fit: `wants_list`.
+
+Pure. Not here: reading and counting bytes (`mcsdns.source.kube.teller`, `mcsdns.source.manifests`), what is
+shown (`mcsdns.source.refusals`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+from heapq import heapify, heappop, heappush
+from typing import Final
+
+from msgspec import Struct
+
+from mcsdns.config import Quotas
+from mcsdns.source.events import Resource
+from mcsdns.source.objects import EndpointSlice, Metadata, Object
+
+MAX_SHOWN: Final = 20
+"""Refused objects of one quota that are kept by name: enough for people to see which controller floods."""
+
+
+class Quota(StrEnum):
+    """The quotas, named as in the configuration."""
+
+    NAMES = "names"
+    ENDPOINTS_PER_NAME = "endpoints_per_name"
+    ENDPOINTS = "endpoints"
+    OBJECT_BYTES = "object_bytes"
+
+
+Put = tuple[bool, list["Entry"]]
+"""Whether an object is held, and what was held until now and is so no longer: it may be among them."""
+
+
+class Entry(Struct, gc=False, eq=False):
+    """
+    What is remembered of an object that is held. Newer ones sort first.
+
+    Args:
+        namespace: Of the object.
+        name: Of the object.
+        created: Seconds since the epoch; 0 where it does not tell.
+        version: Its resource version, for whoever compares.
+        weight: What it counts.
+        service: The hash of the service that a slice belongs to; None for other objects.
+    """
+
+    namespace: str
+    name: str
+    created: int
+    version: int = 0
+    weight: int = 1
+    service: int | None = None
+
+    @property
+    def key(self) -> int:
+        """A hash of the name: two objects that share one (1 in 2^64) count as one."""
+        return hash((self.namespace, self.name))
+
+    def __lt__(self, other: Entry) -> bool:
+        if self.created != other.created:
+            return self.created > other.created
+        return (self.namespace, self.name) > (other.namespace, other.name)
+
+
+class Cutoff(Entry, gc=False, eq=False):
+    """
+    The oldest object that is refused: nothing as new is held.
+
+    That of a service weighs what the service lacks to the whole of its quota.
+
+    Args:
+        refused: What the object would have counted.
+    """
+
+    refused: int = 0
+
+    def is_of(self, entry: Entry) -> bool:
+        """Tell whether it is this object."""
+        return (self.created, self.namespace, self.name) == (entry.created, entry.namespace, entry.name)
+
+
+class Usage(Struct, frozen=True):
+    """What a `Tally` tells, as it was at one moment: for another thread."""
+
+    resource: Resource
+    quota: Quota
+    used: int
+    most: int
+    refused: Mapping[Quota, int]
+    shown: Mapping[Quota, Sequence[str]]
+
+
+class Tally:
+    """
+    How much there is of one resource.
+
+    Args:
+        resource: Which.
+        quotas: Of the cluster.
+
+    Attributes:
+        used: What counts against the quota of the whole resource.
+        refused: How many objects are refused, by quota.
+        shown: A few of them, as `namespace/name`.
+    """
+
+    def __init__(self, resource: Resource, quotas: Quotas) -> None:
+        self.resource = resource
+        self.is_slices = resource is Resource.ENDPOINT_SLICES
+        self.quota = Quota.ENDPOINTS if self.is_slices else Quota.NAMES
+        self.limit = quotas.endpoints if self.is_slices else quotas.names
+        self.limit_of_name = quotas.endpoints_per_name
+        self.used = 0
+        self.sums: dict[int, int] = {}
+        self.refused: dict[Quota, int] = {}
+        self.shown: dict[Quota, list[str]] = {}
+
+    def count(self, weight: int, service: int | None) -> None:
+        """Count what an object weighs; less than nothing where it is gone."""
+        self.used += weight
+        if service is not None:
+            total = self.sums.get(service, 0) + weight
+            if total:
+                self.sums[service] = total
+            else:
+                del self.sums[service]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether not everything fits. It looks at every service."""
+        return self.used > self.limit or self.most > self.limit_of_name
+
+    @property
+    def most(self) -> int:
+        """What the largest service counts."""
+        return max(self.sums.values(), default=0)
+
+    def usage(self) -> Usage:
+        """Return what it tells, as it is now."""
+        shown = {quota: tuple(names) for quota, names in self.shown.items()}
+        return Usage(self.resource, self.quota, self.used, self.most, dict(self.refused), shown)
+
+    def refuse(self, quota: Quota, namespace: str, name: str) -> None:
+        """Count a refused object."""
+        self.refused[quota] = self.refused.get(quota, 0) + 1
+        shown = self.shown.setdefault(quota, [])
+        if len(shown) < MAX_SHOWN:
+            shown.append(_text(namespace, name))
+
+    def forget(self, quota: Quota, namespace: str, name: str) -> None:
+        """Count a refused object that is gone."""
+        self.refused[quota] = max(0, self.refused.get(quota, 0) - 1)
+        shown, text = self.shown.get(quota, []), _text(namespace, name)
+        if text in shown:
+            shown.remove(text)
+
+
+class Table(Tally):
+    """
+    What is held of one resource, as objects come, change and go.
+
+    Its indexes by age are made once half of a quota is used: a cluster of the usual size does without.
+
+    Attributes:
+        entries: What is held, by `Entry.key`.
+        wants_list: Something that is refused may fit by now.
+    """
+
+    def __init__(self, resource: Resource, quotas: Quotas) -> None:
+        super().__init__(resource, quotas)
+        self.entries: dict[int, Entry] = {}
+        self.wants_list = False
+        self._cutoff: Cutoff | None = None
+        self._cutoffs: dict[int, Cutoff] = {}
+        self._newest: list[Entry] | None = None
+        self._services: dict[int, list[Entry]] | None = None
+        self._heaps: set[int] = set()
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether anything was refused since the list."""
+        return bool(self._cutoff or self._cutoffs or any(self.refused.values()))
+
+    def refuses(self, entry: Entry) -> Quota | None:
+        """Tell by which quota an object of this age is refused, whatever it weighs; None where it is not."""
+        if self._cutoff is not None and not self._cutoff < entry:
+            return self.quota
+        if entry.service in self._cutoffs and not self._cutoffs[entry.service] < entry:
+            return Quota.ENDPOINTS_PER_NAME
+        return None
+
+    def put(self, entry: Entry, *, is_new: bool = True) -> Put:
+        """
+        Take an object in, or refuse it.
+
+        Args:
+            entry: It.
+            is_new: It has not been seen before: if it is refused, it counts.
+
+        Returns:
+            Whether it is held, and what was held until now and is so no longer: it may be among them.
+        """
+        key = entry.key
+        old = self.entries.get(key)
+        quota = self.refuses(entry)
+        if quota is not None:
+            if old is not None:
+                self._drop(key, old)
+            if old is not None or is_new:
+                self.refuse(quota, entry.namespace, entry.name)
+            else:
+                self._shrunk(entry)
+            return False, [] if old is None else [entry]
+        if old is None and not is_new and self.is_refusing:
+            self.wants_list = True  # it was refused until now: others may fit as well
+        if old is not None and (old.created, old.service) == (entry.created, entry.service):
+            if entry.weight < old.weight:
+                self._gave_room()
+            self.count(entry.weight - old.weight, old.service)
+            old.version, old.weight = entry.version, entry.weight
+            entry = old
+        else:
+            if old is not None:
+                self._drop(key, old)
+            self.entries[key] = entry
+            self.count(entry.weight, entry.service)
+            if self._newest is not None or self._services is not None:
+                self._index(entry)
+        if entry.service is not None and entry.service in self._cutoffs:
+            self._fill_less(entry.service, self._cutoffs[entry.service])
+        if 2 * self.used <= self.limit and (
+            entry.service is None or 2 * self.sums[entry.service] <= self.limit_of_name
+        ):
+            return True, []
+        gone = self._fit(entry)
+        is_held = self.entries.get(key) is entry
+        return is_held, gone if is_held or old is not None else [one for one in gone if one is not entry]
+
+    def drop(self, entry: Entry) -> bool:
+        """Note that an object is gone, and tell whether it was held."""
+        old = self.entries.get(entry.key)
+        if old is not None:
+            self._drop(entry.key, old)
+            return True
+        if self.is_refusing:
+            quota = self.refuses(entry)
+            if quota is not None:
+                self.forget(quota, entry.namespace, entry.name)
+                self._shrunk(entry, is_gone=True)
+        return False
+
+    def _drop(self, key: int, entry: Entry) -> None:
+        """Take an object out that is held."""
+        del self.entries[key]
+        self._count_out(entry)
+        self._gave_room()
+
+    def _count_out(self, entry: Entry) -> None:
+        self.count(-entry.weight, entry.service)
+        if self._services is not None and entry.service is not None and entry.service not in self.sums:
+            self._services.pop(entry.service, None)
+            self._heaps.discard(entry.service)
+
+    def _gave_room(self) -> None:
+        self.wants_list |= self.is_refusing
+
+    def _shrunk(self, entry: Entry, *, is_gone: bool = False) -> None:
+        """See whether the oldest refused object has come to fit: then the next ones may as well."""
+        for cutoff in (self._cutoff, self._cutoffs.get(entry.service) if entry.service is not None else None):
+            if cutoff is not None and cutoff.is_of(entry) and (is_gone or entry.weight < cutoff.refused):
+                self.wants_list = True
+
+    def _fit(self, entry: Entry) -> list[Entry]:
+        """Refuse the newest that are held, for as long as there is too much."""
+        gone: list[Entry] = []
+        service = entry.service
+        if service is not None and 2 * self.sums[service] > self.limit_of_name:
+            group = self._group(service)
+            while self.sums.get(service, 0) > self.limit_of_name:
+                gone += self._refuse_of_name(service, group)
+        if 2 * self.used > self.limit and self._newest is None:
+            self._newest = [*self.entries.values(), *self._cutoffs.values()]
+            heapify(self._newest)
+        while self.used > self.limit and self._newest is not None:
+            gone += self._refuse_newest(self._newest)
+        return gone
+
+    def _fill_less(self, service: int, cutoff: Cutoff) -> None:
+        """Count less for what a service lacks to its quota, as more of it is held."""
+        lacking = max(0, self.limit_of_name - self.sums.get(service, 0))
+        if lacking < cutoff.weight:
+            self.used -= cutoff.weight - lacking
+            cutoff.weight = lacking
+
+    def _refuse_of_name(self, service: int, group: list[Entry]) -> Iterable[Entry]:
+        """Refuse the newest slice of a service."""
+        if service not in self._heaps:
+            self._heaps.add(service)
+            heapify(group)
+        entry = heappop(group)
+        if self.entries.get(entry.key) is not entry:
+            return
+        self._withdraw(entry, Quota.ENDPOINTS_PER_NAME)
+        before = self._cutoffs.get(service)
+        lacking = self.limit_of_name - self.sums.get(service, 0)
+        cutoff = _cutoff(entry, max(0, lacking))
+        self.used += cutoff.weight - (0 if before is None else before.weight)
+        self._cutoffs[service] = cutoff
+        if self._newest is not None:
+            heappush(self._newest, cutoff)
+        yield entry
+
+    def _refuse_newest(self, newest: list[Entry]) -> Iterable[Entry]:
+        """Refuse what is newest of all: an object, or the rest of a service that is over its own quota."""
+        entry = heappop(newest)
+        if isinstance(entry, Cutoff):
+            if entry.service is not None and self._cutoffs.get(entry.service) is entry and entry.weight:
+                self.used -= entry.weight
+                entry.weight = 0
+                self._cutoff = _cutoff(entry, 0, entry.refused)
+        elif self.entries.get(entry.key) is entry:
+            self._withdraw(entry, self.quota)
+            self._cutoff = _cutoff(entry, 0)
+            yield entry
+
+    def _withdraw(self, entry: Entry, quota: Quota) -> None:
+        del self.entries[entry.key]
+        self._count_out(entry)
+        self.refuse(quota, entry.namespace, entry.name)
+
+    def _index(self, entry: Entry) -> None:
+        """Note a new entry in the indexes that there are, and rid them of what is gone when that is most of them."""
+        newest = self._newest
+        if newest is not None:
+            heappush(newest, entry)
+            if len(newest) > 2 * (len(self.entries) + len(self._cutoffs)) + 64:
+                self._newest = None
+        if self._services is not None and entry.service is not None:
+            group = self._services.setdefault(entry.service, [])
+            if entry.service in self._heaps:
+                heappush(group, entry)
+            else:
+                group.append(entry)
+            if len(group) > 2 * self.sums[entry.service] + 64:  # a slice counts one at the least
+                group[:] = [one for one in group if self.entries.get(one.key) is one]
+                self._heaps.discard(entry.service)
+
+    def _group(self, service: int) -> list[Entry]:
+        """Return the slices of a service; all of them are grouped in one go, because a second walk costs as much as the first."""
+        if self._services is None:
+            self._services = {}
+            for entry in self.entries.values():
+                if entry.service is not None:
+                    self._services.setdefault(entry.service, []).append(entry)
+        return self._services.setdefault(service, [])
+
+
+def entry_of(obj: Object, version: int = 0) -> Entry:
+    """Return what is remembered of an object."""
+    metadata = obj.metadata
+    if type(obj) is EndpointSlice:
+        endpoints = obj.endpoints or ()
+        weight = sum([len(endpoint.addresses or ()) for endpoint in endpoints]) or 1
+    else:
+        weight = 1
+    return Entry(
+        metadata.namespace, metadata.name, _seconds((metadata.created or "")[:32]), version, weight, _service(metadata)
+    )
+
+
+def _service(metadata: Metadata) -> int | None:
+    """Return a hash of the service that a slice belongs to."""
+    labels = metadata.labels
+    if labels is None:
+        return None
+    name = labels.native_service if labels.imported_service is None else labels.imported_service
+    return None if name is None else hash((metadata.namespace, name))
+
+
+@lru_cache(maxsize=1024)  # what a controller makes at once shares its second, and then one number
+def _seconds(created: str) -> int:
+    """Read a time (RFC 3339); 0 where it is none."""
+    try:
+        at = datetime.fromisoformat(created)
+        return int((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError, OSError):
+        return 0
+
+
+def _cutoff(entry: Entry, weight: int, refused: int | None = None) -> Cutoff:
+    """Make the cutoff that refuses an object and all that are newer."""
+    return Cutoff(
+        entry.namespace,
+        entry.name,
+        entry.created,
+        weight=weight,
+        service=entry.service,
+        refused=entry.weight if refused is None else refused,
+    )
+
+
+def _text(namespace: str, name: str) -> str:
+    return "/".join(part for part in (namespace, name) if part)
