@@ -96,10 +96,6 @@ class Cutoff(Entry, gc=False, eq=False):
 
     refused: int = 0
 
-    def is_of(self, entry: Entry) -> bool:
-        """Tell whether it is this object."""
-        return (self.created, self.namespace, self.name) == (entry.created, entry.namespace, entry.name)
-
 
 class Usage(Struct, frozen=True):
     """What a `Tally` tells, as it was at one moment: for another thread."""
@@ -193,7 +189,8 @@ class Table(Tally):
         self.entries: dict[int, Entry] = {}
         self.wants_list = False
         self._cutoff: Cutoff | None = None
-        self._cutoffs: dict[int, Cutoff] = {}
+        self._cutoffs: dict[int | None, Cutoff] = {}
+        self._marks: dict[int, Cutoff] = {}
         self._newest: list[Entry] | None = None
         self._services: dict[int, list[Entry]] | None = None
         self._heaps: set[int] = set()
@@ -231,7 +228,7 @@ class Table(Tally):
             if old is not None or is_new:
                 self.refuse(quota, entry.namespace, entry.name)
             else:
-                self._shrunk(entry)
+                self._changed(entry)
             return False, [] if old is None else [entry]
         if old is None and not is_new and self.is_refusing:
             self.wants_list = True  # it was refused until now: others may fit as well
@@ -268,7 +265,7 @@ class Table(Tally):
             quota = self.refuses(entry)
             if quota is not None:
                 self.forget(quota, entry.namespace, entry.name)
-                self._shrunk(entry, is_gone=True)
+                self._changed(entry, is_gone=True)
         return False
 
     def _drop(self, key: int, entry: Entry) -> None:
@@ -286,11 +283,17 @@ class Table(Tally):
     def _gave_room(self) -> None:
         self.wants_list |= self.is_refusing
 
-    def _shrunk(self, entry: Entry, *, is_gone: bool = False) -> None:
-        """See whether the oldest refused object has come to fit: then the next ones may as well."""
-        for cutoff in (self._cutoff, self._cutoffs.get(entry.service) if entry.service is not None else None):
-            if cutoff is not None and cutoff.is_of(entry) and (is_gone or entry.weight < cutoff.refused):
-                self.wants_list = True
+    def _changed(self, entry: Entry, *, is_gone: bool = False) -> None:
+        """See whether the oldest refused object has come to count less: then others may fit."""
+        mark = self._marks.get(entry.key)
+        if mark is not None and (is_gone or entry.weight < mark.refused or entry.service != mark.service):
+            self.wants_list = True
+
+    def _mark(self, before: Cutoff | None, cutoff: Cutoff) -> None:
+        """Note whose change matters, now that a cutoff is another."""
+        if before is not None and before is not self._cutoff and self._cutoffs.get(before.service) is not before:
+            self._marks.pop(before.key, None)
+        self._marks[cutoff.key] = cutoff
 
     def _fit(self, entry: Entry) -> list[Entry]:
         """Refuse the newest that are held, for as long as there is too much."""
@@ -328,6 +331,7 @@ class Table(Tally):
         cutoff = _cutoff(entry, max(0, lacking))
         self.used += cutoff.weight - (0 if before is None else before.weight)
         self._cutoffs[service] = cutoff
+        self._mark(before, cutoff)
         if self._newest is not None:
             heappush(self._newest, cutoff)
         yield entry
@@ -339,10 +343,12 @@ class Table(Tally):
             if entry.service is not None and self._cutoffs.get(entry.service) is entry and entry.weight:
                 self.used -= entry.weight
                 entry.weight = 0
-                self._cutoff = _cutoff(entry, 0, entry.refused)
+                before, self._cutoff = self._cutoff, entry
+                self._mark(before, entry)
         elif self.entries.get(entry.key) is entry:
             self._withdraw(entry, self.quota)
-            self._cutoff = _cutoff(entry, 0)
+            before, self._cutoff = self._cutoff, _cutoff(entry, 0)
+            self._mark(before, self._cutoff)
             yield entry
 
     def _withdraw(self, entry: Entry, quota: Quota) -> None:
@@ -409,7 +415,7 @@ def _seconds(created: str) -> int:
         return 0
 
 
-def _cutoff(entry: Entry, weight: int, refused: int | None = None) -> Cutoff:
+def _cutoff(entry: Entry, weight: int) -> Cutoff:
     """Make the cutoff that refuses an object and all that are newer."""
     return Cutoff(
         entry.namespace,
@@ -417,7 +423,7 @@ def _cutoff(entry: Entry, weight: int, refused: int | None = None) -> Cutoff:
         entry.created,
         weight=weight,
         service=entry.service,
-        refused=entry.weight if refused is None else refused,
+        refused=entry.weight,
     )
 
 
