@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from mcsdns.config import Quotas
 from mcsdns.source.events import Apply
 from mcsdns.source.health import State
 from mcsdns.source.objects import Malformed, ServiceImport
@@ -498,7 +499,7 @@ async def test_a_burst(api: FakeApi, tmp_path: Path) -> None:
 async def test_an_event_longer_than_the_buffer(api: FakeApi, tmp_path: Path) -> None:
     """It would come again and again: the list, which has no such limit, gets past it."""
     api.put("serviceimports", "a")
-    async with following(api.url, tmp_path) as it:
+    async with following(api.url, tmp_path, quotas=Quotas(object_bytes=10**7)) as it:
         await it.synced()
         api.put("serviceimports", "huge", metadata={"annotations": {"x": "y" * 3_000_000}})
         await until(lambda: it.names == {"a", "huge"})
