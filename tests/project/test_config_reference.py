@@ -10,17 +10,17 @@ import msgspec
 import pytest
 import yaml
 
-from mcsdns.config import Address, Cluster, Config, Kubeconfig, Limits, Listen
+from mcsdns.config import Address, Cluster, Config, Kubeconfig, Limits, Listen, Quotas
 from mcsdns.configchange import LIVE
 from mcsdns.configfile import load
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "config" / "mcsdns.yaml"
 TEXT = REFERENCE.read_text()
-STRUCTS = (Config, Listen, Limits, Cluster, Kubeconfig)
+STRUCTS = (Config, Listen, Limits, Quotas, Cluster, Kubeconfig)
 EXAMPLES = {
     Config: {"clusters"},
-    Cluster: {"name", "kubeconfig", "in_cluster", "manifests", "id"},
+    Cluster: {"name", "kubeconfig", "in_cluster", "manifests", "id", "quotas"},
     Kubeconfig: {"path", "context"},
     Listen: {"address"},
 }
@@ -81,6 +81,10 @@ def test_every_key_has_a_comment(name: str) -> None:
         (Config, "sync_deadline_s", (0, 3600)),
         (Config, "lameduck_s", (0, 3600)),
         (Limits, "udp_payload", (512, 4096)),
+        (Quotas, "names", (1, 1_000_000)),
+        (Quotas, "endpoints_per_name", (1, 10_000_000)),
+        (Quotas, "endpoints", (1, 10_000_000)),
+        (Quotas, "object_bytes", (1_000, 2_000_000)),
     ],
 )
 def test_bounds_are_as_written(struct: type[msgspec.Struct], key: str, bounds: tuple[int, int]) -> None:
@@ -129,6 +133,7 @@ def _written(struct: type[msgspec.Struct]) -> list[dict[str, Any]]:
         Config: [content | {"listen": [one | {"view": None} for one in content["listen"]]}],
         Listen: content["listen"],
         Limits: [content["limits"]],
+        Quotas: [content["quotas"]],
         Cluster: clusters,
         Kubeconfig: [cluster["kubeconfig"] for cluster in clusters if "kubeconfig" in cluster],
     }

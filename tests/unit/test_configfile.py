@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcsdns.config import Address, Config, Kubeconfig, Limits, Listen
+from mcsdns.config import Address, Config, Kubeconfig, Limits, Listen, Quotas
 from mcsdns.configfile import load, parse
 from mcsdns.errors import ConfigError
 
@@ -256,3 +256,13 @@ def test_parse_is_total(text: str) -> None:
     """Whatever the text, it is a configuration or a ConfigError."""
     with contextlib.suppress(ConfigError):
         config(text)
+
+
+def test_quotas() -> None:
+    """A cluster has the quotas of all, but for those that it names itself; each has bounds."""
+    assert config(CLUSTER).clusters[0].quotas.over(Quotas(names=1)) == Quotas()
+    made = config("quotas: {names: 7, endpoints: 9}\nclusters: [{name: a, manifests: a, quotas: {names: 8}}]\n")
+    assert made.clusters[0].quotas.over(Quotas()) == Quotas(names=8, endpoints=9)
+    for wrong in ("quotas: {names: 0}\n", "quotas: {object_bytes: 3000000}\n", "quotas: {name: 1}\n"):
+        with pytest.raises(ConfigError, match="quotas"):
+            config(wrong + CLUSTER)

@@ -8,8 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mcsdns.admin.exposition import exposition, registry
 from mcsdns.admin.state import MAX_SOURCE_CLUSTERS
+from mcsdns.config import Quotas
 from mcsdns.metrics import METRICS
 from mcsdns.source.events import Resource
+from mcsdns.source.quota import Entry, Table
 from tests.manifests import imported_slice, service_import, together
 from tests.unit.admin.servers import FakeServer
 
@@ -195,3 +197,17 @@ def test_source_clusters_are_bounded(server: FakeServer) -> None:
         server.state.observe_programming(f"c{number}", 0.1)
     assert len(server.state.programming) == MAX_SOURCE_CLUSTERS + 1
     assert value(server, "mcsdns_programming_duration_seconds_count", source_cluster="other") == 10
+
+
+def test_quotas(server: FakeServer) -> None:
+    """By cluster and quota: what is refused, what is used, what is allowed."""
+    table = Table(Resource.SERVICE_IMPORTS, Quotas(names=1))
+    for name in ("a", "b", "c"):
+        table.put(Entry("demo", name, 0))
+    server.state.health["west"].refusals.take(table)
+    at = {"cluster": "west", "quota": "names"}
+    assert [value(server, f"mcsdns_quota_{name}", **at) for name in ("refused", "used", "limit")] == [2, 1, 20_000]
+    found = scrape(server)
+    size = frozenset({("cluster", "west"), ("quota", "object_bytes")})
+    assert ("mcsdns_quota_used", size) not in found
+    assert found["mcsdns_quota_refused", size] == 0

@@ -5,9 +5,20 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from mcsdns.admin.status import ClusterStatus, ConfigStatus, Duplicate, ListenerStatus, Status, ViewStatus, status
+from mcsdns.admin.status import (
+    ClusterStatus,
+    ConfigStatus,
+    Duplicate,
+    ListenerStatus,
+    QuotaStatus,
+    Status,
+    ViewStatus,
+    status,
+)
+from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
 from mcsdns.source.health import Health
+from mcsdns.source.quota import Entry, Table
 from tests.manifests import cluster_property, imported_slice, service_export, service_import, together
 from tests.unit.admin.servers import FakeServer
 
@@ -129,3 +140,15 @@ def test_it_becomes_json(server: FakeServer) -> None:
     """Every key is there, for machines."""
     found = status(server.state)
     assert msgspec.json.decode(msgspec.json.encode(found), type=Status) == found
+
+
+def test_quotas(server: FakeServer) -> None:
+    """Of each quota what it allows, what is used of it, how much is refused, and a few of those by name."""
+    table = Table(Resource.SERVICE_IMPORTS, Quotas(names=1))
+    for name in ("a", "b", "c"):
+        table.put(Entry("demo", name, 0))
+    server.state.health["west"].refusals.take(table)
+    found = cluster(status(server.state), "west").quotas
+    assert found["names"] == QuotaStatus(20_000, 1, 2, {"serviceimports": ("demo/b", "demo/c")})
+    assert found["object_bytes"] == QuotaStatus(1_500_000, None, 0, {})
+    assert list(found) == ["names", "endpoints_per_name", "endpoints", "object_bytes"]

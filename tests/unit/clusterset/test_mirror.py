@@ -6,7 +6,7 @@ import pytest
 
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import Reason, ServiceKey
-from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, Resource
+from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, InitDrop, Resource
 from mcsdns.source.manifests import read
 from tests.clustersets import hear
 from tests.manifests import (
@@ -124,6 +124,18 @@ def test_a_list_that_broke_off_is_discarded(mirror: Mirror) -> None:
     assert mirror.keys() == set()
     assert feed(mirror, Init("a", imports), InitApply("a", imports, objects[1]), InitDone("a", imports)) == {DB}
     assert mirror.keys() == {DB}
+
+
+def test_an_object_that_a_list_takes_back(mirror: Mirror) -> None:
+    """It is not there at the end of the list; outside a list there is nothing to take back."""
+    resource = Resource.SERVICE_IMPORTS
+    ((_, web), (_, db)) = read(together(service_import("web"), service_import("db")).encode(), is_json=False).objects
+    drop = InitDrop("a", resource, "test", "web")
+    assert not feed(mirror, Init("a", resource), InitApply("a", resource, web), InitApply("a", resource, db), drop)
+    assert feed(mirror, InitDone("a", resource)) == {DB}
+    assert not feed(mirror, InitDrop("a", resource, "test", "db"))
+    assert mirror.keys() == {DB}
+    assert mirror.count(resource) == 1
 
 
 def test_an_object_twice_in_a_list(mirror: Mirror) -> None:

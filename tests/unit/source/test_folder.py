@@ -9,9 +9,11 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from mcsdns.clusterset.mirror import Mirror
+from mcsdns.config import Quotas
 from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, Resource
 from mcsdns.source.folder import FolderSource
 from mcsdns.source.health import Health, State
+from mcsdns.source.quota import Quota
 from tests.manifests import service_import, together, write
 
 HALF = service_import("web")[:-20]
@@ -20,10 +22,10 @@ HALF = service_import("web")[:-20]
 class Followed:
     """A folder source that runs, what it told, and the mirror that took it in."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, quotas: Quotas | None = None) -> None:
         self.events: list[Event] = []
         self.mirror = Mirror("a")
-        self.health = Health("a")
+        self.health = Health("a", quotas=quotas)
         self._source = FolderSource("a", path, self.health, look_s=0.001)
 
     async def __aenter__(self) -> Followed:
@@ -102,3 +104,33 @@ async def test_a_folder_that_becomes_whole_is_listed_again(tmp_path: Path) -> No
             assert followed.names() == ["db", "web"]
             assert followed.health.streams[Resource.SERVICE_IMPORTS].relists == {"whole": 1}
     assert [line["event"] for line in log] == ["source fault", "cluster synced", "source fault gone"]
+
+
+async def test_quotas_of_a_folder(tmp_path: Path) -> None:
+    """A folder is bounded as an API server is: what fits is told, the rest refused, and told when there is room for it."""
+    write(tmp_path / "a.yaml", together(*(service_import(name) for name in "abc")))
+    with capture_logs() as log:
+        async with Followed(tmp_path, Quotas(names=2)) as followed:
+            await followed.until(lambda: followed.mirror.is_heard)
+            assert followed.names() == ["a", "b"]
+            assert followed.mirror.is_whole
+            assert [one.shown for one in followed.health.refusals] == [("test/c",)]
+            write(tmp_path / "a.yaml", together(service_import("b"), service_import("c")))
+            await followed.until(lambda: followed.names() == ["b", "c"])
+            assert followed.health.refusals.refused(Quota.NAMES) == 0
+            write(tmp_path / "b.yaml", service_import("0"))
+            await followed.until(lambda: followed.names() == ["0", "b"])
+    assert [line["event"] for line in log] == ["cluster synced", "quota exceeded", "quota kept again", "quota exceeded"]
+
+
+async def test_an_object_that_is_too_large(tmp_path: Path) -> None:
+    """Of a large file each object is measured, and the one that is too large is left out by name; a small object of it is not."""
+    large = service_import("large", ips=["10.0.0.1"] * 300)
+    write(tmp_path / "a.yaml", together(service_import("small"), large))
+    async with Followed(tmp_path, Quotas(object_bytes=2000)) as followed:
+        await followed.until(lambda: followed.mirror.is_heard)
+        assert followed.names() == ["small"]
+        assert [(one.quota, one.shown) for one in followed.health.refusals] == [(Quota.OBJECT_BYTES, ("test/large",))]
+        write(tmp_path / "a.yaml", together(service_import("small"), service_import("large")))
+        await followed.until(lambda: followed.names() == ["large", "small"])
+        assert not list(followed.health.refusals)
