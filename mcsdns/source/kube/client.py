@@ -36,6 +36,9 @@ READ_BUFFER: Final = 2 * 1024 * 1024
 BODY_LIMIT: Final = 16 * 1024 * 1024
 """Octets of a body, decompressed: ten times what a page of 500 has, and read in some 20 ms of the event loop."""
 
+BODY_BUFFER: Final = 256 * 1024
+"""Octets of a body that are taken in, and decompressed, in one turn of the event loop."""
+
 KEEPALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),  # seconds without traffic before the first probe
@@ -175,7 +178,7 @@ class Client:
     async def _ask(self, method: str, path: str, **more: Any) -> bytes:
         """Make one request and read its answer."""
         with _translated(path):
-            async with self._request(method, path, timeout=self._short, **more) as response:
+            async with self._request(method, path, timeout=self._short, read_bufsize=BODY_BUFFER, **more) as response:
                 if response.status not in {200, 201}:
                     await _refused(response)
                 return await _body(response, path)
