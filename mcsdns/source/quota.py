@@ -24,20 +24,22 @@ shown (`mcsdns.source.refusals`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 from heapq import heapify, heappop, heappush
+from sys import intern
 from typing import Final
 
 from msgspec import Struct
 
 from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
-from mcsdns.source.objects import EndpointSlice, Metadata, Object
+from mcsdns.source.objects import EndpointSlice, Object
 
 MAX_SHOWN: Final = 20
 """Refused objects of one quota that are kept by name: enough for people to see which controller floods."""
+
+
+_NO_DIGITS: Final = {ord(sign): None for sign in "-T:Z.+ "}
 
 
 class Quota(StrEnum):
@@ -49,7 +51,7 @@ class Quota(StrEnum):
     OBJECT_BYTES = "object_bytes"
 
 
-Put = tuple[bool, list["Entry"]]
+Put = tuple[bool, Sequence["Entry"]]
 """Whether an object is held, and what was held until now and is so no longer: it may be among them."""
 
 
@@ -60,7 +62,7 @@ class Entry(Struct, gc=False, eq=False):
     Args:
         namespace: Of the object.
         name: Of the object.
-        created: Seconds since the epoch; 0 where it does not tell.
+        created: When, to the second: the digits of year to second as one number; 0 where it does not tell.
         version: Its resource version, for whoever compares.
         weight: What it counts.
         service: The hash of the service that a slice belongs to; None for other objects.
@@ -219,9 +221,9 @@ class Table(Tally):
         Returns:
             Whether it is held, and what was held until now and is so no longer: it may be among them.
         """
-        key = entry.key
+        key = hash((entry.namespace, entry.name))
         old = self.entries.get(key)
-        quota = self.refuses(entry)
+        quota = self.refuses(entry) if self._marks else None
         if quota is not None:
             if old is not None:
                 self._drop(key, old)
@@ -250,7 +252,7 @@ class Table(Tally):
         if 2 * self.used <= self.limit and (
             entry.service is None or 2 * self.sums[entry.service] <= self.limit_of_name
         ):
-            return True, []
+            return True, ()
         gone = self._fit(entry)
         is_held = self.entries.get(key) is entry
         return is_held, gone if is_held or old is not None else [one for one in gone if one is not entry]
@@ -386,32 +388,24 @@ class Table(Tally):
 def entry_of(obj: Object, version: int = 0) -> Entry:
     """Return what is remembered of an object."""
     metadata = obj.metadata
-    if type(obj) is EndpointSlice:
-        endpoints = obj.endpoints or ()
-        weight = sum([len(endpoint.addresses or ()) for endpoint in endpoints]) or 1
-    else:
-        weight = 1
-    return Entry(
-        metadata.namespace, metadata.name, _seconds((metadata.created or "")[:32]), version, weight, _service(metadata)
-    )
+    labels, namespace = metadata.labels, intern(metadata.namespace)
+    weight, service = 1, None
+    if labels is not None:
+        label = labels.native_service if labels.imported_service is None else labels.imported_service
+        service = None if label is None else hash((namespace, label))
+    if type(obj) is EndpointSlice and obj.endpoints:
+        weight = sum([len(endpoint.addresses or ()) for endpoint in obj.endpoints]) or 1
+    created = 0 if metadata.created is None else _digits(metadata.created)
+    # The names of services are interned in the mirror as well; those of slices are kept there as they came.
+    name = metadata.name if service is not None else intern(metadata.name)
+    return Entry(namespace, name, created, version, weight, service)
 
 
-def _service(metadata: Metadata) -> int | None:
-    """Return a hash of the service that a slice belongs to."""
-    labels = metadata.labels
-    if labels is None:
-        return None
-    name = labels.native_service if labels.imported_service is None else labels.imported_service
-    return None if name is None else hash((metadata.namespace, name))
-
-
-@lru_cache(maxsize=1024)  # what a controller makes at once shares its second, and then one number
-def _seconds(created: str) -> int:
-    """Read a time (RFC 3339); 0 where it is none."""
+def _digits(created: str) -> int:
+    """Read a time (RFC 3339, UTC) as the number that its digits are: they compare as the text does. 0 where there are none."""
     try:
-        at = datetime.fromisoformat(created)
-        return int((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError, OSError):
+        return int(created[:19].translate(_NO_DIGITS))
+    except ValueError:
         return 0
 
 

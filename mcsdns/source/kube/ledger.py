@@ -2,7 +2,7 @@
 Which versions of which objects the sink was told: to compare with a list, and to keep the quotas.
 
 Rules:
-1. Of an object there are its name (shared with what the mirror keeps), version, age and weight: about 200 bytes.
+1. Of an object there are its name (shared with what the mirror keeps), version, age and weight: about 250 bytes.
    Two names that share a 64-bit hash cost a wrong count, and nothing else.
 2. A list is collected apart, and replaces the rest at its end.
 
