@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
 from mcsdns.source.objects import Object, TooLarge
-from mcsdns.source.quota import Quota, Table, Tally, Usage, entry_of
+from mcsdns.source.quota import Quota, Tally, Usage, entry_of
+from mcsdns.source.table import Table
 
 Key = tuple[Resource, str, str]
 """Resource, namespace and name of an object."""

@@ -14,7 +14,8 @@ from __future__ import annotations
 from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
 from mcsdns.source.objects import Object
-from mcsdns.source.quota import Entry, Put, Table, entry_of
+from mcsdns.source.quota import Entry, entry_of
+from mcsdns.source.table import Put, Table
 
 
 class Ledger:

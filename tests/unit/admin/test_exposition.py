@@ -11,7 +11,8 @@ from mcsdns.admin.state import MAX_SOURCE_CLUSTERS
 from mcsdns.config import Quotas
 from mcsdns.metrics import METRICS
 from mcsdns.source.events import Resource
-from mcsdns.source.quota import Entry, Table
+from mcsdns.source.quota import Entry
+from mcsdns.source.table import Table
 from tests.manifests import imported_slice, service_import, together
 from tests.unit.admin.servers import FakeServer
 

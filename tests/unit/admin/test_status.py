@@ -18,7 +18,8 @@ from mcsdns.admin.status import (
 from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
 from mcsdns.source.health import Health
-from mcsdns.source.quota import Entry, Table
+from mcsdns.source.quota import Entry
+from mcsdns.source.table import Table
 from tests.manifests import cluster_property, imported_slice, service_export, service_import, together
 from tests.unit.admin.servers import FakeServer
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
 from mcsdns.source.objects import Endpoint, EndpointSlice, Labels, Metadata, ServiceImport
-from mcsdns.source.quota import MAX_SHOWN, Entry, Quota, Table, entry_of
+from mcsdns.source.quota import MAX_SHOWN, Entry, Quota, entry_of
+from mcsdns.source.table import Table
 
 SMALL = Quotas(names=5, endpoints_per_name=6, endpoints=14)
 IMPORTS, SLICES = Resource.SERVICE_IMPORTS, Resource.ENDPOINT_SLICES

@@ -6,8 +6,9 @@ from structlog.testing import capture_logs
 
 from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
-from mcsdns.source.quota import Entry, Quota, Table
+from mcsdns.source.quota import Entry, Quota
 from mcsdns.source.refusals import Refusal, Refusals
+from mcsdns.source.table import Table
 
 QUOTAS = Quotas(names=2, endpoints_per_name=5, endpoints=7)
 
