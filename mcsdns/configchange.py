@@ -19,7 +19,7 @@ from msgspec.structs import fields, replace
 from mcsdns.config import Cluster, Config
 from mcsdns.errors import ConfigError
 
-LIVE = ("clusters", "ttl", "negative_ttl", "advertise", "sync_deadline_s", "lameduck_s")
+LIVE = ("clusters", "ttl", "negative_ttl", "advertise", "sync_deadline_s", "lameduck_s", "quotas")
 """The keys that are applied to a running server."""
 RESTART = tuple(field.name for field in fields(Config) if field.name not in LIVE)
 
