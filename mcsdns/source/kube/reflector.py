@@ -33,7 +33,7 @@ from mcsdns.source.kube.link import Link
 from mcsdns.source.kube.reader import Outcome, WatchReader
 from mcsdns.source.kube.settings import Timing
 from mcsdns.source.kube.teller import Teller
-from mcsdns.source.kube.watch import (
+from mcsdns.source.kube.turn import (
     START,
     Absent,
     After,
@@ -49,8 +49,8 @@ from mcsdns.source.kube.watch import (
     Told,
     Turn,
     Watch,
-    step,
 )
+from mcsdns.source.kube.watch import step
 from mcsdns.source.objects import Object
 from mcsdns.source.pace import turn
 

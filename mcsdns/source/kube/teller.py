@@ -19,7 +19,7 @@ from mcsdns.source.health import Health
 from mcsdns.source.kube import payload
 from mcsdns.source.kube.discovery import Kind
 from mcsdns.source.kube.ledger import Ledger
-from mcsdns.source.kube.watch import Bookmark, Emit, Progress
+from mcsdns.source.kube.turn import Bookmark, Emit, Progress
 from mcsdns.source.objects import Decoder, EndpointSlice, Object
 from mcsdns.source.pace import Pace
 
