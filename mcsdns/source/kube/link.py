@@ -163,7 +163,6 @@ class Link:
                 return
             used.renew(found)
         else:
-            # The place to make sure that the same address is still the same cluster (kube-system UID, watching.md).
             self._client = Client(found, self._timing)
             if used is not None:
                 await used.close()

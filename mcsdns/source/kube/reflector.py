@@ -16,12 +16,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import closing
 from random import Random
 from typing import Final
 
 import structlog
 
-from mcsdns.errors import ApiError, GoneError, SourceError, StreamError
+from mcsdns.errors import ApiError, GoneError, OtherClusterError, SourceError, StreamError
 from mcsdns.source.events import Sink
 from mcsdns.source.health import Health
 from mcsdns.source.kube import discovery, payload
@@ -29,6 +30,7 @@ from mcsdns.source.kube.backoff import Backoff
 from mcsdns.source.kube.client import Client
 from mcsdns.source.kube.connection import Connection
 from mcsdns.source.kube.discovery import Kind
+from mcsdns.source.kube.identity import Identity
 from mcsdns.source.kube.link import Link
 from mcsdns.source.kube.reader import Outcome, WatchReader
 from mcsdns.source.kube.settings import Timing
@@ -66,6 +68,7 @@ class Reflector:
         link: The connection.
         sink: Takes the events.
         health: Takes the facts.
+        identity: Which cluster the connection leads to.
         timing: The delays.
         clock: The monotonic clock, in seconds.
         rng: Draws jitter and time limits.
@@ -79,24 +82,20 @@ class Reflector:
         sink: Sink,
         health: Health,
         *,
+        identity: Identity,
         timing: Timing,
         clock: Callable[[], float] = time.monotonic,
         rng: Random,
     ) -> None:
         self._kind = kind
         self._link = link
+        self._identity = identity
         self._health = health
         self._timing = timing
         self._clock = clock
         self._rng = rng
         self._teller = Teller(kind, cluster, sink, health)
-        self._backoff = Backoff(
-            rng,
-            first_s=timing.backoff_first_s,
-            most_s=timing.backoff_most_s,
-            reset_s=timing.backoff_reset_s,
-            burst_s=timing.burst_s,
-        )
+        self._backoff = Backoff.of(timing, rng)
         self._log = structlog.get_logger().bind(cluster=cluster, resource=str(kind.resource))
         self._state = START
         self._version: str | None = None
@@ -104,6 +103,9 @@ class Reflector:
         self._ahead: asyncio.Task[bytes] | None = None
         self._was_refused = False
         self._check_at = float("inf")
+        self._since = 0.0
+        self._generation = 0
+        self._is_sure = False
 
     async def run(self) -> None:
         """Follow the resource, until cancelled."""
@@ -121,18 +123,23 @@ class Reflector:
 
     async def _perform(self, do: List | Watch) -> Outcome:
         """Make the request, and turn whatever comes of it into something that the state machine knows."""
+        is_sure, self._is_sure = self._is_sure, False
         try:
             client = await self._link.client()
         except SourceError as error:
             return Outcome(Failed(), "credentials", str(error))
         connection = client.connection
         try:
-            outcome = await (self._list(client, do.token) if isinstance(do, List) else self._watch(client, do.rv))
+            outcome = await (
+                self._list(client, do.token) if isinstance(do, List) else self._watch(client, do.rv, is_sure=is_sure)
+            )
         except GoneError as error:
             self._health.erred(self._kind.resource, "gone")
             return Outcome(Gone(), problem=str(error))
         except ApiError as error:
             return await self._refused(error, connection, is_watch=isinstance(do, Watch))
+        except OtherClusterError as error:
+            return Outcome(Failed(), "other_cluster", str(error))
         except StreamError as error:
             if client.is_retired:
                 return Outcome(Failed(is_worth_trying_at_once=True))
@@ -160,6 +167,7 @@ class Reflector:
         """Get a page and decode it."""
         body = await (self._next_page(client, token) if token else self._first_page(client))
         if body is None:
+            await self._make_sure(client)
             return Outcome(Absent(), "deleted", f"{self._kind.resource}.{self._kind.group} is not served any more")
         await turn()
         page = payload.read_page(body, self._kind)
@@ -169,6 +177,8 @@ class Reflector:
             raise StreamError(f"the list of {self._kind.resource} does not end: a page names itself as the next")
         if following:
             self._ahead = asyncio.create_task(self._get(client, following), name=following)
+        else:
+            await self._make_sure(client)
         self._objects = await self._teller.decode(page)
         had = len(self._teller.ledger)
         return Outcome(Page(page.metadata.resource_version, following, len(self._objects), had))
@@ -181,6 +191,7 @@ class Reflector:
             None where the server serves none of our versions, by its own word.
         """
         self._drop_ahead()
+        self._since, self._generation = self._clock(), self._identity.generation
         version = self._kind.versions[0]
         try:
             body = await self._get(client, version=version)
@@ -207,6 +218,8 @@ class Reflector:
     async def _get(self, client: Client, token: str = "", version: str | None = None) -> bytes:
         """Get a page."""
         query = {"limit": str(PAGE_SIZE)} | ({"continue": token} if token else {})
+        if token and self._state.told is not Told.NOTHING:
+            self._since = self._clock()
         return await client.get(self._kind.path(version or self._version or ""), query)
 
     def _drop_ahead(self) -> None:
@@ -216,7 +229,7 @@ class Reflector:
             task.cancel()
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _watch(self, client: Client, rv: str) -> Outcome:
+    async def _watch(self, client: Client, rv: str, *, is_sure: bool) -> Outcome:
         """Watch, until something else than events comes of it."""
         query = {
             "watch": "1",
@@ -224,24 +237,33 @@ class Reflector:
             "resourceVersion": rv,
             "timeoutSeconds": str(self._rng.randint(*self._timing.watch_limit_s)),
         }
-        stream = await client.watch(self._kind.path(self._version or ""), query)
-        reader = WatchReader(
-            self._kind.resource,
-            self._teller,
-            self._health,
-            self._state,
-            check_at=max(self._check_at, self._clock() + self._timing.early_end_s),  # it has to catch up first
-            timing=self._timing,
-            clock=self._clock,
-        )
-        try:
+        self._since = self._clock()
+        with closing(await client.watch(self._kind.path(self._version or ""), query)) as stream:
             self._accepted()
-            outcome = await reader.read(stream)
-            # We ended it ourselves, for another connection: go on there at once.
-            return Outcome(Ended(is_early=False)) if client.is_retired else outcome
-        finally:
-            self._state = reader.state
-            stream.close()
+            if not is_sure:
+                await self._make_sure(client)
+            reader = WatchReader(
+                self._kind.resource,
+                self._teller,
+                self._health,
+                self._state,
+                # It has to catch up first.
+                check_at=max(self._check_at, self._clock() + self._timing.early_end_s),
+                timing=self._timing,
+                clock=self._clock,
+            )
+            try:
+                outcome = await reader.read(stream)
+                # We ended it ourselves, for another connection: go on there at once.
+                return Outcome(Ended(is_early=False)) if client.is_retired else outcome
+            finally:
+                self._state = reader.state
+
+    async def _make_sure(self, client: Client) -> None:
+        """Make sure that the cluster which answers is the one that was listed, before what it says is told."""
+        if await self._identity.confirm(client, self._since) != self._generation:
+            raise GoneError("this is another cluster than was listed: its resource versions are others")
+        self._is_sure = True
 
     async def _apply(self, turn: Turn, outcome: Outcome) -> None:
         """Tell the sink what the step concluded, and then health."""
