@@ -70,7 +70,7 @@ class FakeApi:
     Attributes:
         seen: Every request for a resource.
         tokens: The bearer tokens that are taken; empty takes anyone.
-        denied: The resources that nobody may read.
+        denied: The resources that nobody may read; `/apis` and `/version` stand for discovery.
         faults: Answers by `list <resource>` or `watch <resource>`, used up one a request; an endless iterator is a lasting one.
         bookmark_s: Between bookmarks; None sends none.
         uid: That of the namespace kube-system; None: it is not there. It is asked for as `get namespaces`.
@@ -184,6 +184,8 @@ class FakeApi:
             fault = self._fault("get namespaces")
             return await fault(request) if fault else self._namespace(is_known)
         if len(parts) < 4 or parts[0] != "apis":
+            if is_known and f"/{parts[0]}" in self.denied:
+                return status(403, message=f'forbidden: cannot get path "{request.path}"')
             return status(401) if not is_known else self._discover(parts)
         _, group, version, resource = parts[:4]
         if resource == "selfsubjectaccessreviews":

@@ -7,6 +7,7 @@ Not here: how it comes about.
 from __future__ import annotations
 
 import ssl
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -34,6 +35,12 @@ class Connection(Struct, frozen=True, kw_only=True):
     place: bytes = b""
     expires_at: float | None = None
     client_certificate: str | None = None
+
+    @property
+    def proxy_name(self) -> str:
+        """Host and port of the proxy, without what is secret in its URL; nothing where there is none."""
+        at = urlsplit(self.proxy or "")
+        return f"{at.hostname}:{at.port or (443 if at.scheme == 'https' else 80)}" if at.hostname else ""
 
     def __repr__(self) -> str:
         """Name the server and nothing else: the rest is secret."""

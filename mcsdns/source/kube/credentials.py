@@ -103,11 +103,13 @@ class Credentials:
         authorization = "Bearer " + str(loader.token).partition(" ")[2].strip()
         context = _tls(f"in-cluster, {authority}", authority=authority)
         place = _identity(loader.host, authority.read_bytes())
+        proxy = self._proxy(str(loader.host))
+        kubeconfig.check_proxy("in-cluster", proxy)
         return Connection(
             url=loader.host,
             ssl=context,
             authorization=authorization,
-            proxy=self._proxy(str(loader.host)),
+            proxy=proxy,
             identity=place,
             place=place,
         )
@@ -143,6 +145,7 @@ class Credentials:
         if url.startswith("https://"):
             context = _tls(entry.where, authority, certificate, key, is_checked=found.get("verify_ssl", True))
         proxy = found.get("proxy") or self._proxy(url)
+        kubeconfig.check_proxy(entry.where, proxy)
         server_name = found.get("tls_server_name")
         contents = [path.read_bytes() for path in (authority, certificate, key) if path is not None]
         token = found.get("token")
