@@ -57,7 +57,7 @@ KINDS: Final = (
         Resource.CLUSTER_PROPERTIES, "about.k8s.io", ("v1", "v1beta1", "v1alpha1"), "ClusterProperty", ClusterProperty
     ),
 )
-"""What is watched in each cluster. RBAC is `get, list, watch` on these, and nothing else is ever read."""
+"""What is watched in each cluster. RBAC is `get, list, watch` on these. Beside them only one UID is ever read (`identity`)."""
 
 Get = Callable[[str], Awaitable[bytes]]
 """Gets the body of a path, or raises an ApiError."""
