@@ -103,9 +103,7 @@ class Reflector:
         self._ahead: asyncio.Task[bytes] | None = None
         self._was_refused = False
         self._check_at = float("inf")
-        self._since = 0.0
-        self._generation = 0
-        self._is_sure = False
+        self._since, self._generation, self._is_sure = 0.0, 0, False
 
     async def run(self) -> None:
         """Follow the resource, until cancelled."""
@@ -218,6 +216,7 @@ class Reflector:
     async def _get(self, client: Client, token: str = "", version: str | None = None) -> bytes:
         """Get a page."""
         query = {"limit": str(PAGE_SIZE)} | ({"continue": token} if token else {})
+        # The first list must not wait: an answer that was asked for beside it vouches for it.
         if token and self._state.told is not Told.NOTHING:
             self._since = self._clock()
         return await client.get(self._kind.path(version or self._version or ""), query)
