@@ -128,9 +128,8 @@ class Reflector:
             return Outcome(Failed(), "credentials", str(error))
         connection = client.connection
         try:
-            outcome = await (
-                self._list(client, do.token) if isinstance(do, List) else self._watch(client, do.rv, is_sure=is_sure)
-            )
+            asks = self._list(client, do.token) if isinstance(do, List) else self._watch(client, do.rv, is_sure=is_sure)
+            outcome = await asks
         except GoneError as error:
             self._health.erred(self._kind.resource, "gone")
             return Outcome(Gone(), problem=str(error))
