@@ -24,6 +24,7 @@ from mcsdns.source.events import Sink
 from mcsdns.source.health import Health
 from mcsdns.source.kube.connection import Connection
 from mcsdns.source.kube.discovery import KINDS
+from mcsdns.source.kube.identity import Identity
 from mcsdns.source.kube.link import Link
 from mcsdns.source.kube.reflector import Reflector
 from mcsdns.source.kube.settings import Timing
@@ -161,8 +162,12 @@ class _Stream:
 async def follow(cluster: str, api: Api, sink: Sink, health: Health, rng: Random) -> None:
     """Follow every resource of one API server, until cancelled."""
     clock = asyncio.get_running_loop().time
+    identity = Identity(cluster, api, health, timing=Timing(), clock=clock, rng=rng)
     async with asyncio.TaskGroup() as tasks:
         for kind in KINDS:
             link = cast("Link", api)
-            reflector = Reflector(kind, cluster, link, sink, health, timing=Timing(), clock=clock, rng=rng)
+            reflector = Reflector(
+                kind, cluster, link, sink, health, identity=identity, timing=Timing(), clock=clock, rng=rng
+            )
             tasks.create_task(reflector.run())
+        tasks.create_task(identity.run())

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mcsdns.assembly import make_kube_source
 from mcsdns.clusterset.model import is_cluster_id
@@ -71,6 +72,7 @@ class ClusterReport(Struct, frozen=True):
         id_source: Where the id comes from: `configuration`, `ClusterProperty` or `name`.
         resources: What was seen of each resource.
         findings: What is not well.
+        uid: The UID of its namespace kube-system, or None.
     """
 
     name: str
@@ -80,6 +82,7 @@ class ClusterReport(Struct, frozen=True):
     id_source: str
     resources: tuple[ResourceReport, ...]
     findings: tuple[Finding, ...]
+    uid: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -123,8 +126,9 @@ def text(report: Report) -> str:
 
 def _lines(report: ClusterReport) -> Iterator[str]:
     server = f", Kubernetes {report.server}" if report.server else ""
+    uid = f", UID {report.uid}" if report.uid else ""
     verdict = "ok" if report.ok else "NOT OK"
-    yield f"{report.name}: {verdict} ({report.source}{server}, cluster id {report.cluster_id} from {report.id_source})"
+    yield f"{report.name}: {verdict} ({report.source}{server}, cluster id {report.cluster_id} from {report.id_source}{uid})"
     for resource in report.resources:
         objects = "objects unknown" if resource.objects is None else f"{resource.objects} objects"
         if resource.version is not None:
@@ -138,15 +142,7 @@ def _lines(report: ClusterReport) -> Iterator[str]:
 
 
 def _with(report: ClusterReport, finding: Finding) -> ClusterReport:
-    return ClusterReport(
-        report.name,
-        report.source,
-        report.server,
-        report.cluster_id,
-        report.id_source,
-        report.resources,
-        (*report.findings, finding),
-    )
+    return replace(report, findings=(*report.findings, finding))
 
 
 async def _check(cluster: Cluster, limit_s: float) -> ClusterReport:
@@ -218,8 +214,15 @@ async def _check_api_server(cluster: Cluster, limit_s: float) -> ClusterReport:
         ResourceReport(r.resource, r.served, r.version, tuple(v for v, yes in r.allowed.items() if yes), r.objects)
         for r in probe.resources
     )
-    findings = (*_certificate_findings(probe), *(f for r in probe.resources for f in _resource_findings(r)), *odd)
-    return ClusterReport(cluster.name, source, probe.server_version, cluster_id, id_source, resources, findings)
+    findings = (
+        *_certificate_findings(probe),
+        *(finding for found in probe.resources for finding in _resource_findings(found)),
+        *_access_findings(probe),
+        *odd,
+    )
+    return ClusterReport(
+        cluster.name, source, probe.server_version, cluster_id, id_source, resources, findings, probe.uid
+    )
 
 
 def _certificate_findings(probe: Probe) -> Iterator[Finding]:
@@ -227,6 +230,21 @@ def _certificate_findings(probe: Probe) -> Iterator[Finding]:
         if days is not None and days < CERTIFICATE_DAYS:
             level: Literal["error", "warning"] = "error" if days < 0 else "warning"
             yield Finding(level, f"the {whose} certificate ends in {days:.1f} days", "renew it")
+
+
+def _access_findings(probe: Probe) -> Iterator[Finding]:
+    if probe.uid_problem is not None:
+        yield Finding(
+            "warning",
+            f"which cluster this is cannot be told by its namespace kube-system: {probe.uid_problem}",
+            "apply deploy/rbac.yaml: another cluster that takes this address is noticed then",
+        )
+    if probe.discovery_problem is not None:
+        yield Finding(
+            "warning",
+            f"/apis may not be read: {probe.discovery_problem}; only the first version of each resource is tried",
+            "bind the ClusterRole system:discovery to this identity, as Kubernetes does by default",
+        )
 
 
 def _resource_findings(found: ResourceProbe) -> Iterator[Finding]:

@@ -56,6 +56,22 @@ class GoneError(SourceError):
     """The resource version has expired (HTTP 410): list again."""
 
 
+class OtherClusterError(SourceError):
+    """
+    Another cluster answers at the address of the one that is followed.
+
+    Args:
+        expected: The UID of the namespace kube-system that was first seen.
+        found: That of the cluster which answers now.
+    """
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(
+            f"another cluster answers at this address: expected UID {expected} of namespace kube-system, found {found};"
+            " lead the address back to the first cluster, or restart mcsdns to follow the other"
+        )
+
+
 class StreamError(SourceError):
     """A stream broke, fell silent, or carried something that is not what was asked for."""
 

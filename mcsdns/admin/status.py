@@ -82,6 +82,8 @@ class ClusterStatus(Struct, frozen=True):
         id: Its cluster id.
         id_source: Where the id comes from: `configured`, `property` (the ClusterProperty) or `name`.
         property_id: What the ClusterProperty says, where there is one; it should be `id`.
+        uid: The UID of its namespace kube-system, which tells it apart for life; None where that is not known.
+        uid_problem: Why it is not known or cannot be confirmed, or None.
         optional: Negatives are not held back for it after the sync deadline.
         state: `unsynced`, `synced` or `stale`.
         cause: Why.
@@ -99,6 +101,8 @@ class ClusterStatus(Struct, frozen=True):
     id: str
     id_source: str
     property_id: str | None
+    uid: str | None
+    uid_problem: str | None
     optional: bool
     state: str
     cause: str
@@ -229,6 +233,8 @@ def _cluster(mirror: Mirror, state: ServerState, cluster: Cluster, omitted: Omit
         id=mirror.cluster_id,
         id_source=source,
         property_id=mirror.property_id,
+        uid=health.uid,
+        uid_problem=health.uid_problem,
         optional=cluster.optional,
         state=health.state.value,
         cause=health.cause,

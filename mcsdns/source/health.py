@@ -72,6 +72,8 @@ class Health:
 
     Attributes:
         refusals: What of it is refused, because it is more than that.
+        uid: What tells the cluster apart for life (the UID of its namespace kube-system); None where that is not known.
+        uid_problem: Why `uid` is not known or cannot be confirmed, or None.
     """
 
     def __init__(self, cluster: str, clock: Callable[[], float] = time.monotonic, quotas: Quotas | None = None) -> None:
@@ -81,6 +83,8 @@ class Health:
         self.state = State.UNSYNCED
         self.cause = "not heard yet"
         self.problems: dict[str, str] = {}
+        self.uid: str | None = None
+        self.uid_problem: str | None = None
         self._clock = clock
         self._log = structlog.get_logger().bind(cluster=cluster)
         self.since = clock()
@@ -122,6 +126,14 @@ class Health:
         stream.problem = problem
         self._settle(f"{resource}: {problem}")
         self.cause = f"{resource}: {problem}"
+
+    def identified(self, uid: str) -> None:
+        """Note which cluster answers."""
+        self.uid, self.uid_problem = uid, None
+
+    def unidentified(self, problem: str) -> None:
+        """Note that it cannot be told which cluster answers, and why. That makes nothing stale."""
+        self.uid_problem = problem
 
     def faults(self, problems: Mapping[str, str]) -> None:
         """

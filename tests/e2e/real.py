@@ -37,6 +37,8 @@ class Asked(NamedTuple):
     verb: str
     resource: str
     """`<group>/<resource>`, or the path of what is none."""
+    name: str
+    """Of the object, or nothing."""
     code: int
     is_allowed: bool
 
@@ -68,7 +70,7 @@ class Audited:
         """Start it, apply the shipped role as it is, and bind mcsdns's user to it."""
         self.cluster.start()
         with closing(self.api()) as api:
-            for manifest in yaml.safe_load_all(ROLE_FILE.read_text()):
+            for manifest in shipped_role():
                 api.apply(manifest)
             api.apply(_binding())
 
@@ -127,7 +129,13 @@ class Audited:
             )
             allowed = event.get("annotations", {}).get("authorization.k8s.io/decision") == "allow"
             user = event["user"]["username"]
-            yield Asked(user, event["verb"], resource, event["responseStatus"]["code"], allowed)
+            name = about.get("name", "") if about else ""
+            yield Asked(user, event["verb"], resource, name, event["responseStatus"]["code"], allowed)
+
+
+def shipped_role() -> list[dict[str, Any]]:
+    """Give the manifests of the role file."""
+    return list(yaml.safe_load_all(ROLE_FILE.read_text()))
 
 
 def v1alpha1_crds(folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ import pytest
 
 from tests import manifests
 from tests.e2e.conftest import Serve
-from tests.e2e.real import CHECKER, USER, Audited, v1alpha1_crds
+from tests.e2e.real import CHECKER, USER, Audited, shipped_role, v1alpha1_crds
 from tests.e2e.server import NODATA, NOT_READY, NXDOMAIN, Server, Settings, always, eventually, found, run
 from tests.servers.run import CoreDns, binary
 
@@ -347,8 +347,38 @@ def test_corefile_of_the_readme(members: Members, serve: Serve, own: Own, tmp_pa
             assert server.ask(own.name("web"), "AAAA", at=through, tcp=tcp) == NODATA
 
 
+def test_a_role_from_before_the_rule_on_kube_system(members: Members, serve: Serve, own: Own, tmp_path: Path) -> None:
+    """A server without it serves as before, and says that it cannot know which cluster answers: in the log, /status and `check`."""
+    members.east.apply(own.service_import("web", ips=["10.0.0.1"]))
+    role, *_ = shipped_role()
+    shipped = json.dumps(role)
+    role["rules"] = [rule for rule in role["rules"] if rule["resources"] != ["namespaces"]]
+    assert len(role["rules"]) == len(json.loads(shipped)["rules"]) - 1
+    members.east.apply(json.dumps(role))
+    try:
+        server = serve([one.member() for one in members])
+        assert server.ask(own.name("web")) == found("10.0.0.1")
+        eventually(lambda: len([*server.logged("cluster identity unknown")]), 1, 15)
+        east, west = server.admin("/status").json["clusters"]
+        assert (east["state"], east["uid"], west["uid_problem"]) == ("synced", None, None)
+        assert "deploy/rbac.yaml" in east["uid_problem"]
+        checked = _check(tmp_path, members.east.member(user=CHECKER))
+        assert checked.returncode == 0
+        assert "warning: which cluster this is cannot be told" in checked.stdout
+    finally:
+        members.east.apply(shipped)
+    with closing(members.west.api()) as api:
+        uid = api.get("v1", "namespaces", None, "kube-system")["metadata"]["uid"]
+    assert west["uid"] == uid
+    assert f"UID {uid}" in _check(tmp_path, members.west.member(user=CHECKER)).stdout
+
+
 def test_only_reads_of_the_four_resources(members: Members, serve: Serve, tmp_path: Path) -> None:
-    """Every request of mcsdns in this file was get, list or watch of what the shipped role names, and the role allowed it."""
+    """
+    Every request of mcsdns in this file was get, list or watch of what the shipped role names, and the role allowed it.
+
+    The one thing beside the four resources is the namespace kube-system, by name, whose UID tells which cluster it is.
+    """
     serve([one.member() for one in members])
     assert _check(tmp_path, *(one.member(user=CHECKER) for one in members)).returncode == 0
     for one in members:
@@ -368,6 +398,10 @@ def _only_reads(cluster: Audited) -> None:
     assert {one.user for one in asked} == {USER, CHECKER}
     for one in asked:
         if one.user == CHECKER and one.resource == "authorization.k8s.io/selfsubjectaccessreviews":
+            continue
+        if one.resource == "/namespaces":
+            assert (one.verb, one.name) == ("get", "kube-system"), one
+            assert (one.verb, one.resource) in allowed
             continue
         assert one.verb in READ_VERBS, one
         assert one.resource in RESOURCES or one.resource.startswith(("/apis", "/version")), one

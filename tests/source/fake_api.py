@@ -70,9 +70,10 @@ class FakeApi:
     Attributes:
         seen: Every request for a resource.
         tokens: The bearer tokens that are taken; empty takes anyone.
-        denied: The resources that nobody may read.
+        denied: The resources that nobody may read; `/apis` and `/version` stand for discovery.
         faults: Answers by `list <resource>` or `watch <resource>`, used up one a request; an endless iterator is a lasting one.
         bookmark_s: Between bookmarks; None sends none.
+        uid: That of the namespace kube-system; None: it is not there. It is asked for as `get namespaces`.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -83,6 +84,7 @@ class FakeApi:
         self.denied: set[str] = set()
         self.faults: dict[str, list[Answer | None] | itertools.cycle[Answer]] = {}
         self.bookmark_s: float | None = None
+        self.uid: str | None = "uid-of-west"
         self.rv = 1000
         self.url = ""
         self._tls = tls
@@ -177,7 +179,13 @@ class FakeApi:
         parts = request.path.strip("/").split("/")
         authorization = request.headers.get("Authorization")
         is_known = not self.tokens or (authorization or "").removeprefix("Bearer ") in self.tokens
+        if parts == ["api", "v1", "namespaces", "kube-system"]:
+            self.seen.append(Seen(time.monotonic(), "get", "namespaces", "v1", {}, authorization))
+            fault = self._fault("get namespaces")
+            return await fault(request) if fault else self._namespace(is_known)
         if len(parts) < 4 or parts[0] != "apis":
+            if is_known and f"/{parts[0]}" in self.denied:
+                return status(403, message=f'forbidden: cannot get path "{request.path}"')
             return status(401) if not is_known else self._discover(parts)
         _, group, version, resource = parts[:4]
         if resource == "selfsubjectaccessreviews":
@@ -204,6 +212,16 @@ class FakeApi:
         if isinstance(faults, itertools.cycle):
             return next(faults)
         return faults.pop(0) if faults else None
+
+    def _namespace(self, is_known: bool) -> web.Response:
+        if not is_known:
+            return status(401)
+        if "namespaces" in self.denied:
+            return status(403, message='namespaces "kube-system" is forbidden')
+        if self.uid is None:
+            return status(404, reason="NotFound", message='namespaces "kube-system" not found')
+        metadata = {"name": "kube-system", "uid": self.uid}
+        return web.json_response({"kind": "Namespace", "apiVersion": "v1", "metadata": metadata})
 
     def _discover(self, parts: list[str]) -> web.Response:
         self.discovered += 1

@@ -34,6 +34,7 @@ FAST = Timing(
     idle_limit_s=5.0,
     absent_s=0.1,
     denied_s=(0.1, 0.15),
+    identity_gap_s=0.06,
     confirm_s=0.1,
     connect_limit_s=0.5,
     read_limit_s=0.5,

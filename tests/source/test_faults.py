@@ -1,6 +1,7 @@
 """
 One test for each row of the failure table in watching.md: what an API server can do, and what must follow.
 
+Rows with files of their own: another cluster at the address (`test_identity`), clock jumps (`test_clock`).
 Delays are some thirty times shorter than real ones (`following.FAST`), so budgets of requests are too.
 """
 

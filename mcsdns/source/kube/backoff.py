@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from collections import deque
 from random import Random
-from typing import Final
+from typing import Final, Self
+
+from mcsdns.source.kube.settings import Timing
 
 BURST: Final = 5
 """Tries in the first `burst_s`, the first one included."""
@@ -46,6 +48,17 @@ class Backoff:
         self._bound_s = first_s
         self._due_at: float | None = None
         self._failed_at: deque[float] = deque(maxlen=BURST)
+
+    @classmethod
+    def of(cls, timing: Timing, rng: Random) -> Self:
+        """Make one with the delays of a cluster."""
+        return cls(
+            rng,
+            first_s=timing.backoff_first_s,
+            most_s=timing.backoff_most_s,
+            reset_s=timing.backoff_reset_s,
+            burst_s=timing.burst_s,
+        )
 
     def fail(self, now: float, floor_s: float | None = None) -> float:
         """

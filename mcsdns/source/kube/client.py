@@ -7,7 +7,7 @@ Rules:
 2. A dead peer is noticed by the kernel too: TCP keepalive and TCP_USER_TIMEOUT.
 3. Redirects are not followed: an API server sends none, a login page does.
 4. Lists may be compressed by the server, watches never are: a compressed stream holds events back.
-5. No error holds a token, nor the query string of a URL.
+5. No error holds a token, nor the query string of a URL, nor the password of a proxy.
 
 Not here: what the answers mean (`payload`, `watch`), when to ask again (`reflector`).
 """
@@ -154,7 +154,7 @@ class Client:
         Raises:
             SourceError: As rule 1 says.
         """
-        with _translated(path):
+        with _translated(path, self.connection.proxy_name):
             async with asyncio.timeout(self._head_limit_s):
                 response = await self._request(
                     "GET", path, params=query, timeout=self._long, headers={"Accept-Encoding": "identity"}
@@ -177,7 +177,7 @@ class Client:
 
     async def _ask(self, method: str, path: str, **more: Any) -> bytes:
         """Make one request and read its answer."""
-        with _translated(path):
+        with _translated(path, self.connection.proxy_name):
             async with self._request(method, path, timeout=self._short, read_bufsize=BODY_BUFFER, **more) as response:
                 if response.status not in {200, 201}:
                     await _refused(response)
@@ -236,19 +236,31 @@ def _socket(address: tuple[Any, ...]) -> socket.socket:
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Turn what aiohttp raises into our errors."""
+def _translated(what: str, proxy: str = "") -> Iterator[None]:
+    """
+    Turn what aiohttp raises into our errors.
+
+    Args:
+        what: What was asked for.
+        proxy: Host and port of the proxy between, or nothing.
+    """
+    through = f", through the proxy {proxy}" if proxy else ""
     try:
         yield
+    except aiohttp.ClientHttpProxyError as error:
+        # No answer of the API server: its own 403 would say something of the resource.
+        raise SourceError(f"the proxy {proxy} does not let us through: HTTP {error.status}") from error
     except aiohttp.ClientConnectorCertificateError as error:
-        raise SourceError(f"TLS with {error.host}:{error.port} failed: {error.certificate_error}") from error
-    except (aiohttp.ClientConnectorError, aiohttp.ClientProxyConnectionError) as error:
-        raise SourceError(f"cannot connect to {error.host}:{error.port}: {error.os_error}") from error
+        raise SourceError(f"TLS with {error.host}:{error.port} failed{through}: {error.certificate_error}") from error
+    except aiohttp.ClientProxyConnectionError as error:
+        raise SourceError(f"cannot connect to the proxy {proxy}: {error.os_error}") from error
+    except aiohttp.ClientConnectorError as error:
+        raise SourceError(f"cannot connect to {error.host}:{error.port}{through}: {error.os_error}") from error
     except aiohttp.ConnectionTimeoutError as error:
-        raise SourceError(f"{what}: no connection within the limit") from error
+        raise SourceError(f"{what}: no connection within the limit{through}") from error
     except TimeoutError as error:
-        raise StreamError(f"{what}: the server fell silent") from error
+        raise StreamError(f"{what}: the server fell silent{through}") from error
     except aiohttp.InvalidURL as error:
         raise SourceError("the server's URL in the kubeconfig cannot be used") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise StreamError(f"{what}: {type(error).__name__}: {str(error)[:160]}") from error
+        raise StreamError(f"{what}: {type(error).__name__}{through}: {str(error)[:160]}") from error

@@ -22,6 +22,7 @@ from mcsdns.source.health import Health
 from mcsdns.source.kube.backoff import Backoff
 from mcsdns.source.kube.credentials import Credentials
 from mcsdns.source.kube.discovery import KINDS, Kind
+from mcsdns.source.kube.identity import Identity
 from mcsdns.source.kube.link import Link
 from mcsdns.source.kube.probe import Probe, probe
 from mcsdns.source.kube.reflector import Reflector
@@ -62,11 +63,14 @@ class KubeSource:
     async def run(self, sink: Sink) -> None:
         """Tell `sink` everything, from the first list on, until cancelled."""
         link = Link(self._cluster, self._credentials, self._timing)
+        identity = Identity(self._cluster, link, self._health, timing=self._timing, clock=self._clock, rng=self._rng)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(link.run(), name=f"{self._cluster}: credentials")
                 for kind in KINDS:
-                    tasks.create_task(self._keep(kind, link, sink), name=f"{self._cluster}: {kind.resource}")
+                    tasks.create_task(self._keep(kind, link, identity, sink), name=f"{self._cluster}: {kind.resource}")
+                # Last, so that it is asked for after the first lists, and serves them.
+                tasks.create_task(identity.run(), name=f"{self._cluster}: identity")
         finally:
             await link.close()
 
@@ -78,7 +82,7 @@ class KubeSource:
         finally:
             await link.close()
 
-    async def _keep(self, kind: Kind, link: Link, sink: Sink) -> None:
+    async def _keep(self, kind: Kind, link: Link, identity: Identity, sink: Sink) -> None:
         """Run a reflector, and another if that fails by a mistake of ours."""
         backoff = Backoff(self._rng)
         while True:
@@ -88,6 +92,7 @@ class KubeSource:
                 link,
                 sink,
                 self._health,
+                identity=identity,
                 timing=self._timing,
                 clock=self._clock,
                 rng=self._rng,

@@ -102,9 +102,17 @@ class Credentials:
             ) from None
         authorization = "Bearer " + str(loader.token).partition(" ")[2].strip()
         context = _tls(f"in-cluster, {authority}", authority=authority)
-        identity = _identity(loader.host, authority.read_bytes())
+        place = _identity(loader.host, authority.read_bytes())
         proxy = self._proxy(str(loader.host))
-        return Connection(url=loader.host, ssl=context, authorization=authorization, proxy=proxy, identity=identity)
+        kubeconfig.check_proxy("in-cluster", proxy)
+        return Connection(
+            url=loader.host,
+            ssl=context,
+            authorization=authorization,
+            proxy=proxy,
+            identity=place,
+            place=place,
+        )
 
     def _load_kubeconfig(self, settings: KubeconfigSettings) -> Connection:
         """Read a kubeconfig."""
@@ -137,6 +145,7 @@ class Credentials:
         if url.startswith("https://"):
             context = _tls(entry.where, authority, certificate, key, is_checked=found.get("verify_ssl", True))
         proxy = found.get("proxy") or self._proxy(url)
+        kubeconfig.check_proxy(entry.where, proxy)
         server_name = found.get("tls_server_name")
         contents = [path.read_bytes() for path in (authority, certificate, key) if path is not None]
         token = found.get("token")
@@ -148,6 +157,7 @@ class Credentials:
             proxy=proxy,
             server_name=server_name,
             identity=_identity(url, *contents, repr((proxy, server_name, found.get("verify_ssl"))).encode()),
+            place=_identity(url, authority.read_bytes() if authority is not None else b""),
             expires_at=expiry.timestamp() if expiry is not None else None,
             client_certificate=certificate.read_text("utf-8", "replace") if certificate is not None else None,
         )

@@ -57,7 +57,7 @@ KINDS: Final = (
         Resource.CLUSTER_PROPERTIES, "about.k8s.io", ("v1", "v1beta1", "v1alpha1"), "ClusterProperty", ClusterProperty
     ),
 )
-"""What is watched in each cluster. RBAC is `get, list, watch` on these, and nothing else is ever read."""
+"""What is watched in each cluster. RBAC is `get, list, watch` on these. Beside them only one UID is ever read (`identity`)."""
 
 Get = Callable[[str], Awaitable[bytes]]
 """Gets the body of a path, or raises an ApiError."""
@@ -100,9 +100,19 @@ async def find(get: Get, kind: Kind) -> str | None:
         The first of our versions that can be listed and watched, or None where none can.
 
     Raises:
-        SourceError: The server gave no trustworthy answer.
+        SourceError: The server gave no trustworthy answer. An ApiError 403 tells what cannot be found out because of it.
     """
-    return await find_in(get, kind, versions_served(await get("/apis"), kind.group))
+    try:
+        groups = await get("/apis")
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        problem = (
+            f"{kind.resource} are not served as {kind.group}/{kind.versions[0]}, and /apis, which tells as what else, may"
+            f" not be read: bind the ClusterRole system:discovery ({error.reason})"
+        )
+        raise ApiError(403, problem) from error
+    return await find_in(get, kind, versions_served(groups, kind.group))
 
 
 async def find_in(get: Get, kind: Kind, served: Iterable[str]) -> str | None:

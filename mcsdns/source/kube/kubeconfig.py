@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 from msgspec import Struct
@@ -116,6 +117,22 @@ def check_security(entry: Entry) -> None:
             raise SourceError(
                 f"{entry.where}: the auth-provider `oidc` has no `idp-certificate-authority`; give it, {advice}"
             )
+
+
+def check_proxy(where: str, url: str | None) -> None:
+    """
+    Refuse a proxy that we cannot use.
+
+    Raises:
+        SourceError: It is none that takes HTTP (SOCKS, mostly), or its URL is none.
+    """
+    try:
+        at = urlsplit(url or "http://none")
+        is_good = at.scheme in {"http", "https"} and bool(at.hostname) and at.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise SourceError(f"{where}: the proxy (`proxy-url`, or from the environment) must be http://<host>:<port>")
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -7,7 +7,8 @@ Rules:
 2. The files are compared by content every `poll_s` (a mounted Secret changes by a symlink swap), after a 401 at once
    and then every `refused_poll_s`. Whoever waits is woken when something has changed.
 3. Where only the token has changed, requests under way go on. Otherwise they break, and are resumed where they were.
-4. A token that is about to expire is replaced before.
+4. A token that is about to expire is replaced before. When that is, is worked out once, as it is read: a wall clock that jumps later
+   changes nothing, and one that is wrong costs a read in `RENEW_AGAIN_S` and no storm of them.
 
 Not here: what the files say (`credentials`).
 """
@@ -35,6 +36,9 @@ RELOAD_S: Final = 2.0
 EARLY_S: Final = 60.0
 """So long before its end a token is replaced, or at a fifth of what is left of it where that is sooner."""
 
+RENEW_AGAIN_S: Final = 60.0
+"""After a token came that has expired already, by our clock: a wrong clock must not have a plugin run on and on."""
+
 Result = TypeVar("Result")
 
 
@@ -56,19 +60,11 @@ class Link:
         cluster: The configured name, for the log.
         credentials: Where the connection comes from.
         timing: The delays.
-        wall: Seconds since 1970, for the end of a token's life.
     """
 
-    def __init__(
-        self,
-        cluster: str,
-        credentials: CredentialsReader,
-        timing: Timing,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, cluster: str, credentials: CredentialsReader, timing: Timing) -> None:
         self._credentials = credentials
         self._timing = timing
-        self._wall = wall
         self._log = structlog.get_logger().bind(cluster=cluster)
         self._client: Client | None = None
         self._digest = b""
@@ -127,7 +123,7 @@ class Link:
             with suppress(SourceError):
                 async with self._loading:
                     digest = await self._in_thread(self._credentials.digest)
-                if digest != self._digest or self._wall() >= self._renew_at:
+                if digest != self._digest or asyncio.get_running_loop().time() >= self._renew_at:
                     await self._reload(is_forced=True)
 
     async def close(self) -> None:
@@ -156,14 +152,13 @@ class Link:
 
     async def _take(self, found: Connection) -> None:
         """Use this connection from now on."""
-        self._renew_at = _renewal(found.expires_at, self._wall())
+        self._renew_at = asyncio.get_running_loop().time() + renewal_s(found.expires_at, time.time())
         used = self._client
         if used is not None and used.connection.identity == found.identity:
             if used.connection.authorization == found.authorization:
                 return
             used.renew(found)
         else:
-            # The place to make sure that the same address is still the same cluster (kube-system UID, watching.md).
             self._client = Client(found, self._timing)
             if used is not None:
                 await used.close()
@@ -196,11 +191,21 @@ class Link:
                 self._worker = None
 
 
-def _renewal(expires_at: float | None, now: float) -> float:
-    """Return when a token is to be replaced."""
+def renewal_s(expires_at: float | None, now: float) -> float:
+    """
+    Tell when a token is to be replaced.
+
+    Args:
+        expires_at: Its end, in seconds since 1970, or None where that is not known.
+        now: The same, for now.
+
+    Returns:
+        Seconds from now; infinite where it does not end.
+    """
     if expires_at is None:
         return float("inf")
-    return expires_at - min(EARLY_S, max(0.0, expires_at - now) / 5.0)
+    left_s = expires_at - now
+    return left_s - min(EARLY_S, left_s / 5.0) if left_s > 0.0 else RENEW_AGAIN_S
 
 
 def _work(work: Callable[[], Result], outcome: Future[Result]) -> None:

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 
 from mcsdns.errors import ApiError, SourceError, StreamError
 from mcsdns.source.events import Resource
-from mcsdns.source.kube import certificate, payload
+from mcsdns.source.kube import certificate, identity, payload
 from mcsdns.source.kube.client import Client
 from mcsdns.source.kube.discovery import KINDS, Kind, find_in, versions_served
 from mcsdns.source.kube.link import Link
@@ -62,6 +62,9 @@ class Probe(Struct, frozen=True):
         server_certificate_days: Until its certificate ends; None over plain http.
         client_certificate_days: Until ours ends; None where we use none.
         cluster_id: As the cluster's ClusterProperty says, or None.
+        uid: That of its namespace kube-system, which tells it apart for life; or None.
+        uid_problem: Why that is not known, or None.
+        discovery_problem: Why we may not ask which API versions there are, or None.
     """
 
     is_reachable: bool
@@ -71,6 +74,9 @@ class Probe(Struct, frozen=True):
     server_certificate_days: float | None = None
     client_certificate_days: float | None = None
     cluster_id: str | None = None
+    uid: str | None = None
+    uid_problem: str | None = None
+    discovery_problem: str | None = None
 
 
 class _Version(Struct):
@@ -98,11 +104,12 @@ async def probe(link: Link) -> Probe:
     """
     try:
         client = await link.client()
-        version = msgspec.json.decode(await client.get("/version"), type=_Version).version
+        version = await _version(client)
         server = await client.certificate()
-        groups = await client.get("/apis")
+        groups, discovery_problem = await _groups(client)
         resources = await asyncio.gather(*(_probe_resource(client, kind, groups) for kind in KINDS))
         cluster_id = await _cluster_id(client, resources)
+        uid, uid_problem = await _uid(client)
     except SourceError as error:
         return Probe(is_reachable=False, problem=str(error))
     except msgspec.MsgspecError:
@@ -115,16 +122,22 @@ async def probe(link: Link) -> Probe:
         server_certificate_days=_days_left(server),
         client_certificate_days=_days_left(ours),
         cluster_id=cluster_id,
+        uid=uid,
+        uid_problem=uid_problem,
+        discovery_problem=discovery_problem,
     )
 
 
-async def _probe_resource(client: Client, kind: Kind, groups: bytes) -> ResourceProbe:
+async def _probe_resource(client: Client, kind: Kind, groups: bytes | None) -> ResourceProbe:
     """Ask about one resource."""
     served: tuple[str, ...] = ()
     version, objects, allowed = None, None, {}
     try:
-        served = versions_served(groups, kind.group)
-        version = await find_in(client.get, kind, served)
+        if groups is None:
+            version = kind.versions[0]
+        else:
+            served = versions_served(groups, kind.group)
+            version = await find_in(client.get, kind, served)
         for verb in VERBS:
             allowed[verb] = await _is_allowed(client, kind, verb)
         if version is not None and allowed["list"]:
@@ -160,6 +173,34 @@ async def _cluster_id(client: Client, resources: list[ResourceProbe]) -> str | N
         return msgspec.json.decode(body, type=ClusterProperty).spec.value
     except (ApiError, msgspec.MsgspecError):
         return None
+
+
+async def _version(client: Client) -> str | None:
+    """Read the server's version, where we may."""
+    try:
+        return msgspec.json.decode(await client.get("/version"), type=_Version).version
+    except ApiError as error:
+        if error.status == 403:
+            return None
+        raise
+
+
+async def _groups(client: Client) -> tuple[bytes | None, str | None]:
+    """Get the list of API groups, or find out that we may not (a cluster without the role system:discovery)."""
+    try:
+        return await client.get("/apis"), None
+    except ApiError as error:
+        if error.status == 403:
+            return None, str(error)
+        raise
+
+
+async def _uid(client: Client) -> tuple[str | None, str | None]:
+    """Read the UID that tells the cluster apart, or find out why that cannot be."""
+    try:
+        return identity.read_uid(await client.get(identity.PATH)), None
+    except SourceError as error:
+        return None, str(error)
 
 
 def _days_left(der: bytes | None) -> float | None:

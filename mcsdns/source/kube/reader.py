@@ -22,7 +22,8 @@ from mcsdns.source.health import Health
 from mcsdns.source.kube.lines import LineSplitter
 from mcsdns.source.kube.settings import Timing
 from mcsdns.source.kube.teller import Teller
-from mcsdns.source.kube.watch import CheckDue, Ended, Phase, Seen, Silent, State, Unreadable, step
+from mcsdns.source.kube.turn import CheckDue, Ended, Phase, Seen, Silent, State, Unreadable
+from mcsdns.source.kube.watch import step
 from mcsdns.source.pace import Pace
 
 

@@ -4,11 +4,10 @@ Follows one resource of one cluster: asks, lets the sink be told, and does what 
 Rules:
 1. What to do next is decided by `watch.step` alone; here it is done.
 2. Nothing that a server says or fails to say ends a reflector. Only cancellation does.
-3. While a page is decoded the next is already on its way.
-4. After an outage a watch is resumed where it was, and checked by a list soon: an API server whose etcd was restored
+3. After an outage a watch is resumed where it was, and checked by a list soon: an API server whose etcd was restored
    takes a resource version of its future without a word, and tells nothing until it gets there.
 
-Not here: the cluster as a whole (`cluster`), objects (`teller`), a watch under way (`reader`), requests (`client`).
+Not here: the cluster as a whole (`cluster`), pages (`pages`), objects (`teller`), a watch under way (`reader`), requests (`client`).
 """
 
 from __future__ import annotations
@@ -16,24 +15,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import closing
 from random import Random
-from typing import Final
 
 import structlog
 
-from mcsdns.errors import ApiError, GoneError, SourceError, StreamError, TooLargeError
+from mcsdns.errors import ApiError, GoneError, OtherClusterError, SourceError, StreamError, TooLargeError
 from mcsdns.source.events import Sink
 from mcsdns.source.health import Health
-from mcsdns.source.kube import discovery, payload
 from mcsdns.source.kube.backoff import Backoff
-from mcsdns.source.kube.client import BODY_LIMIT, Client
+from mcsdns.source.kube.client import Client
 from mcsdns.source.kube.connection import Connection
 from mcsdns.source.kube.discovery import Kind
+from mcsdns.source.kube.identity import Identity
 from mcsdns.source.kube.link import Link
+from mcsdns.source.kube.pages import Pages
 from mcsdns.source.kube.reader import Outcome, WatchReader
 from mcsdns.source.kube.settings import Timing
 from mcsdns.source.kube.teller import Teller
-from mcsdns.source.kube.watch import (
+from mcsdns.source.kube.turn import (
     START,
     Absent,
     After,
@@ -49,16 +49,9 @@ from mcsdns.source.kube.watch import (
     Told,
     Turn,
     Watch,
-    step,
 )
+from mcsdns.source.kube.watch import step
 from mcsdns.source.objects import Object
-from mcsdns.source.pace import turn
-
-PAGE_SIZES: Final = (500, 50, 5, 1)
-"""
-Objects in a page. The first is what client-go has: some 500 KiB of JSON, decoded in a few milliseconds. Where a page is larger than
-`client.BODY_LIMIT` the next list asks for smaller ones, and for larger ones again as soon as those would fit.
-"""
 
 
 class Reflector:
@@ -69,6 +62,7 @@ class Reflector:
         link: The connection.
         sink: Takes the events.
         health: Takes the facts.
+        identity: Which cluster the connection leads to.
         timing: The delays.
         clock: The monotonic clock, in seconds.
         rng: Draws jitter and time limits.
@@ -82,32 +76,27 @@ class Reflector:
         sink: Sink,
         health: Health,
         *,
+        identity: Identity,
         timing: Timing,
         clock: Callable[[], float] = time.monotonic,
         rng: Random,
     ) -> None:
         self._kind = kind
         self._link = link
+        self._identity = identity
         self._health = health
         self._timing = timing
         self._clock = clock
         self._rng = rng
         self._teller = Teller(kind, cluster, sink, health)
-        self._backoff = Backoff(
-            rng,
-            first_s=timing.backoff_first_s,
-            most_s=timing.backoff_most_s,
-            reset_s=timing.backoff_reset_s,
-            burst_s=timing.burst_s,
-        )
+        self._backoff = Backoff.of(timing, rng)
         self._log = structlog.get_logger().bind(cluster=cluster, resource=str(kind.resource))
         self._state = START
-        self._version: str | None = None
+        self._pages = Pages(kind, clock, self._log)
         self._objects: list[Object] = []
-        self._ahead: asyncio.Task[bytes] | None = None
         self._was_refused = False
         self._check_at = self._room_at = float("inf")
-        self._page_size = 0
+        self._generation, self._is_sure = 0, False
 
     async def run(self) -> None:
         """Follow the resource, until cancelled."""
@@ -121,25 +110,29 @@ class Reflector:
                 await self._pause(turn.after, outcome.floor_s)
                 do = turn.then
         finally:
-            self._drop_ahead()
+            self._pages.drop()
 
     async def _perform(self, do: List | Watch) -> Outcome:
         """Make the request, and turn whatever comes of it into something that the state machine knows."""
+        is_sure, self._is_sure = self._is_sure, False
         try:
             client = await self._link.client()
         except SourceError as error:
             return Outcome(Failed(), "credentials", str(error))
         connection = client.connection
         try:
-            outcome = await (self._list(client, do.token) if isinstance(do, List) else self._watch(client, do.rv))
+            asks = self._list(client, do.token) if isinstance(do, List) else self._watch(client, do.rv, is_sure=is_sure)
+            outcome = await asks
         except GoneError as error:
             self._health.erred(self._kind.resource, "gone")
             return Outcome(Gone(), problem=str(error))
         except ApiError as error:
             return await self._refused(error, connection, is_watch=isinstance(do, Watch))
         except TooLargeError as error:
-            self._page_size = min(self._page_size + 1, len(PAGE_SIZES) - 1)
+            self._pages.ask_for_smaller()
             return Outcome(Failed(), "too_large", str(error))
+        except OtherClusterError as error:
+            return Outcome(Failed(), "other_cluster", str(error))
         except StreamError as error:
             if client.is_retired:
                 return Outcome(Failed(is_worth_trying_at_once=True))
@@ -165,70 +158,21 @@ class Reflector:
 
     async def _list(self, client: Client, token: str) -> Outcome:
         """Get a page and decode it."""
-        body = await (self._next_page(client, token) if token else self._first_page(client))
-        if body is None:
+        if not token:
+            self._generation = self._identity.generation
+        page = await self._pages.get(client, token, is_start=self._state.told is Told.NOTHING)
+        if page is None:
+            await self._make_sure(client, self._pages.asked_at)
             return Outcome(Absent(), "deleted", f"{self._kind.resource}.{self._kind.group} is not served any more")
-        await turn()
-        page = payload.read_page(body, self._kind)
         self._accepted()
-        if (
-            self._page_size
-            and len(body) * PAGE_SIZES[self._page_size - 1] < BODY_LIMIT // 2 * PAGE_SIZES[self._page_size]
-        ):
-            self._page_size -= 1
         following = page.metadata.token or ""
-        if following and following == token:
-            raise StreamError(f"the list of {self._kind.resource} does not end: a page names itself as the next")
-        if following:
-            self._ahead = asyncio.create_task(self._get(client, following), name=following)
+        if not following:
+            await self._make_sure(client, self._pages.asked_at)
         self._objects = await self._teller.decode(page)
         had = len(self._teller.ledger)
         return Outcome(Page(page.metadata.resource_version, following, len(self._objects), had))
 
-    async def _first_page(self, client: Client) -> bytes | None:
-        """
-        Get the first page, of the version that is to be preferred.
-
-        Returns:
-            None where the server serves none of our versions, by its own word.
-        """
-        self._drop_ahead()
-        version = self._kind.versions[0]
-        try:
-            body = await self._get(client, version=version)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            found = await discovery.find(client.get, self._kind)
-            if found is None:
-                return None
-            version = found
-            body = await self._get(client, version=version)
-        if version != self._version:
-            self._log.info("reading", version=version)
-            self._version = version
-        return body
-
-    async def _next_page(self, client: Client, token: str) -> bytes:
-        """Get the page that the token names: it is probably on its way already."""
-        task, self._ahead = self._ahead, None
-        if task is not None and task.get_name() == token:
-            return await task
-        return await self._get(client, token)
-
-    async def _get(self, client: Client, token: str = "", version: str | None = None) -> bytes:
-        """Get a page."""
-        query = {"limit": str(PAGE_SIZES[self._page_size])} | ({"continue": token} if token else {})
-        return await client.get(self._kind.path(version or self._version or ""), query)
-
-    def _drop_ahead(self) -> None:
-        """Give up a page that nobody waits for any more."""
-        task, self._ahead = self._ahead, None
-        if task is not None:
-            task.cancel()
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    async def _watch(self, client: Client, rv: str) -> Outcome:
+    async def _watch(self, client: Client, rv: str, *, is_sure: bool) -> Outcome:
         """Watch, until something else than events comes of it."""
         query = {
             "watch": "1",
@@ -236,25 +180,34 @@ class Reflector:
             "resourceVersion": rv,
             "timeoutSeconds": str(self._rng.randint(*self._timing.watch_limit_s)),
         }
-        stream = await client.watch(self._kind.path(self._version or ""), query)
-        reader = WatchReader(
-            self._kind.resource,
-            self._teller,
-            self._health,
-            self._state,
-            check_at=max(self._check_at, self._clock() + self._timing.early_end_s),  # it has to catch up first
-            room_at=max(self._room_at, self._clock() + self._timing.early_end_s),
-            timing=self._timing,
-            clock=self._clock,
-        )
-        try:
+        asked_at = self._clock()
+        with closing(await client.watch(self._kind.path(self._pages.version), query)) as stream:
             self._accepted()
-            outcome = await reader.read(stream)
-            # We ended it ourselves, for another connection: go on there at once.
-            return Outcome(Ended(is_early=False)) if client.is_retired else outcome
-        finally:
-            self._state = reader.state
-            stream.close()
+            if not is_sure:
+                await self._make_sure(client, asked_at)
+            reader = WatchReader(
+                self._kind.resource,
+                self._teller,
+                self._health,
+                self._state,
+                # It has to catch up first.
+                check_at=max(self._check_at, self._clock() + self._timing.early_end_s),
+                room_at=max(self._room_at, self._clock() + self._timing.early_end_s),
+                timing=self._timing,
+                clock=self._clock,
+            )
+            try:
+                outcome = await reader.read(stream)
+                # We ended it ourselves, for another connection: go on there at once.
+                return Outcome(Ended(is_early=False)) if client.is_retired else outcome
+            finally:
+                self._state = reader.state
+
+    async def _make_sure(self, client: Client, asked_at: float) -> None:
+        """Make sure that the cluster which answers is the one that was listed, before what it says is told."""
+        if await self._identity.confirm(client, asked_at) != self._generation:
+            raise GoneError("this is another cluster than was listed: its resource versions are others")
+        self._is_sure = True
 
     async def _apply(self, turn: Turn, outcome: Outcome) -> None:
         """Tell the sink what the step concluded, and then health."""

@@ -60,6 +60,7 @@ class Timing(Struct, frozen=True):
         room_s: Between lists that look what fits into a quota by now.
         absent_s: Between looks for a CRD that is not installed.
         denied_s: Bounds of the wait after a 403: RBAC is repaired by people, in minutes.
+        identity_gap_s: At most two questions which cluster it is are asked in this time, whatever breaks.
         confirm_s: Before the second list that confirms a suddenly empty one.
         connect_limit_s: For TCP and TLS.
         read_limit_s: Silence after which a request that is not a watch has failed.
@@ -81,6 +82,7 @@ class Timing(Struct, frozen=True):
     room_s: float = 30.0
     absent_s: float = 30.0
     denied_s: tuple[float, float] = (30.0, 60.0)
+    identity_gap_s: float = 2.0
     confirm_s: float = 2.0
     connect_limit_s: float = 10.0
     read_limit_s: float = 30.0

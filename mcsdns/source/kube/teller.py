@@ -20,7 +20,7 @@ from mcsdns.source.health import Health
 from mcsdns.source.kube import payload
 from mcsdns.source.kube.discovery import Kind
 from mcsdns.source.kube.ledger import Ledger
-from mcsdns.source.kube.watch import Bookmark, Emit, Progress
+from mcsdns.source.kube.turn import Bookmark, Emit, Progress
 from mcsdns.source.objects import Decoder, EndpointSlice, Named, Object, TooLarge
 from mcsdns.source.pace import Pace
 from mcsdns.source.quota import Quota

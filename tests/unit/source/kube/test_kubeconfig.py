@@ -136,3 +136,19 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
     path.rename(tmp_path / "other")
     path.symlink_to(tmp_path / "other")
     assert credentials.digest() == digests[-1]
+
+
+@pytest.mark.parametrize(
+    "url", [None, "http://10.0.0.1:3128", "http://alice:secret@proxy.example", "https://[::1]:8443"]
+)
+def test_a_proxy_that_can_be_used(url: str | None) -> None:
+    """HTTP proxies are."""
+    kubeconfig.check_proxy("here", url)
+
+
+@pytest.mark.parametrize("url", ["socks5://alice:secret@10.0.0.1:1080", "10.0.0.1:3128", "http://", "http://x:99999"])
+def test_a_proxy_that_cannot_be_used(url: str) -> None:
+    """It is refused by name of the key, and nothing of its URL is shown."""
+    with pytest.raises(SourceError, match="proxy-url") as raised:
+        kubeconfig.check_proxy("here", url)
+    assert "secret" not in str(raised.value)

@@ -14,6 +14,7 @@ from mcsdns.errors import ApiError, GoneError, SourceError, StreamError
 from mcsdns.source.health import Health
 from mcsdns.source.kube.connection import Connection
 from mcsdns.source.kube.discovery import KINDS
+from mcsdns.source.kube.identity import Identity
 from mcsdns.source.kube.link import Link
 from mcsdns.source.kube.reflector import Reflector
 from mcsdns.source.kube.settings import Timing
@@ -93,8 +94,17 @@ def follow(listing: Behaviour, watching: Behaviour, for_s: float = HOUR_S) -> tu
         clock = asyncio.get_running_loop().time
         server, health = Server(listing, watching), Health("west", clock)
         link = cast("Link", server)
+        identity = Identity("west", server, health, timing=Timing(), clock=clock, rng=Random(5))
         reflector = Reflector(
-            IMPORTS, "west", link, lambda event: None, health, timing=Timing(), clock=clock, rng=Random(5)
+            IMPORTS,
+            "west",
+            link,
+            lambda event: None,
+            health,
+            identity=identity,
+            timing=Timing(),
+            clock=clock,
+            rng=Random(5),
         )
         task = asyncio.create_task(reflector.run())
         await asyncio.sleep(for_s)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from mcsdns.source.kube.watch import (
+from mcsdns.source.kube.turn import (
     START,
     Absent,
     After,
@@ -28,10 +28,8 @@ from mcsdns.source.kube.watch import (
     Told,
     Unreadable,
     Watch,
-    is_behind,
-    is_doubtful,
-    step,
 )
+from mcsdns.source.kube.watch import is_behind, is_doubtful, step
 
 EMPTY, LISTING, WATCHING = Phase.EMPTY, Phase.LISTING, Phase.WATCHING
 INIT, ITEMS, DONE, PARTIAL = Emit.INIT, Emit.ITEMS, Emit.DONE, Emit.PARTIAL
