@@ -2,34 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 
-Records = tuple[int, int, Sequence[bytes]]
-"""Type, TTL in seconds, and RDATA of an RRset."""
-Nodes = Sequence[tuple[bytes, Sequence[Records]]]
-"""Owner names and their RRsets in the order of their type; none for an empty non-terminal."""
+from mcsdns.zone.rrset import ServiceRecords, Update
 
 class Zone:
-    """A view of the zone, published by one thread and read by any."""
+    """A view of the zone, published by one thread and read by any. It renders what it is given, and keeps nothing of Python."""
 
-    def publish(
-        self,
-        complete: bool,
-        zone: bytes,
-        soa: Records,
-        apex: Nodes,
-        services: Sequence[tuple[bytes, Nodes | None]],
-    ) -> None:
+    def stage(self, services: dict[bytes, ServiceRecords | None]) -> None:
         """
-        Take over an update: readers see all of it or, before the call, nothing.
-
-        Args:
-            complete: As in `mcsdns.zone.rrset.Update`.
-            zone: The zone's name, the same in every update.
-            soa: What negative answers carry.
-            apex: What the zone holds beside services.
-            services: By owner name, what replaces a service, or None where it is gone.
+        Prepare a part of the next update, as `mcsdns.plane.base.Plane.stage` does.
 
         Raises:
-            ValueError: Something in it cannot stand in a zone; nothing was taken over.
+            ValueError: Something in it cannot stand in a zone, or nothing was published yet; all that was staged is forgotten.
+        """
+
+    def publish(self, update: Update) -> None:
+        """
+        Take over an update and what was staged for it: readers see all of it or, before the call, nothing.
+
+        Args:
+            update: Its apex has the same zone every time; its services are a dict.
+
+        Raises:
+            ValueError: Something in it cannot stand in a zone; nothing was taken over, and all that was staged is forgotten.
         """
 
     def answer(

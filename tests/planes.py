@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
@@ -14,10 +14,9 @@ from typing import Any, Protocol, TypeVar
 from mcsdns.metrics import Counters
 from mcsdns.plane.base import Limits, Listener
 from mcsdns.plane.choice import EXTENSION, has_extension
-from mcsdns.plane.crossing import publish
 from mcsdns.plane.python import PythonPlane
 from mcsdns.wire.edns import Transport
-from mcsdns.zone.rrset import Update
+from mcsdns.zone.rrset import ServiceRecords, Update
 from mcsdns.zone.snapshot import Snapshot
 from tests.servers.tools import Missing
 
@@ -29,6 +28,7 @@ class CountingPlane(Protocol):
 
     name: str
 
+    def stage(self, view: str, services: Mapping[bytes, ServiceRecords | None]) -> None: ...
     def publish(self, update: Update) -> None: ...
     async def start(self, listeners: Sequence[Listener]) -> Sequence[Listener]: ...
     async def stop(self) -> None: ...
@@ -71,6 +71,10 @@ class Served:
         """Publish, and return when it is done."""
         self.run(self._publish(update))
 
+    def stage(self, update: Update) -> None:
+        """Stage the services of an update for its view."""
+        self.run(self._stage(update))
+
     def counters(self) -> Counters:
         """Read the counters."""
         return self.run(self._counters())
@@ -85,6 +89,9 @@ class Served:
 
     async def _publish(self, update: Update) -> None:
         self.plane.publish(update)
+
+    async def _stage(self, update: Update) -> None:
+        self.plane.stage(update.view, update.services)
 
     async def _counters(self) -> Counters:
         return self.plane.counters()
@@ -130,7 +137,7 @@ def serving(
 def native_answer(query: bytes, transport: Transport, snapshot: Snapshot, turn: int) -> bytes | None:
     """Answer as the native plane does, from what a snapshot holds."""
     zone = native_extension().Zone()
-    publish(zone, Update("any", snapshot.serial, snapshot.complete, snapshot.apex, snapshot.services))
+    zone.publish(Update("any", snapshot.serial, snapshot.complete, snapshot.apex, snapshot.services))
     octets: bytes | None = zone.answer(
         query,
         is_tcp=transport.is_tcp,

@@ -2,7 +2,7 @@
 The native plane: threads in Rust (`rust/`) that answer without the GIL. Here is what ties them to the server: views, sockets, counters.
 
 ```
-publish ──► crossing ──► _plane.Zone        (an atomic swap; packet threads never wait)
+publish ───────────────► _plane.Zone        (an atomic swap; packet threads never wait)
 start   ──► sockets ───► _plane.Server      (threads: UDP as configured, one for TCP)
 counters ◄─ summary ◄─── _plane.Server      (each thread counts for itself; added up here)
 ```
@@ -15,16 +15,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mcsdns import _plane
 from mcsdns.errors import PlaneError
 from mcsdns.metrics import Counters
-from mcsdns.plane import crossing
 from mcsdns.plane.base import Limits, Listener
 from mcsdns.plane.sockets import Bound, bind_all, is_wildcard
 from mcsdns.plane.summary import summarize
-from mcsdns.zone.rrset import Update
+from mcsdns.zone.rrset import ServiceRecords, Update
 
 
 class NativePlane:
@@ -47,16 +46,28 @@ class NativePlane:
         self._listeners: Sequence[Listener] = ()
         self._server: _plane.Server | None = None
 
+    def stage(self, view: str, services: Mapping[bytes, ServiceRecords | None]) -> None:
+        """
+        Prepare a part of the next update of a view, unseen.
+
+        Raises:
+            PlaneError: It holds what cannot stand in a zone, by a defect of ours.
+        """
+        try:
+            self._zones[view].stage(dict(services))
+        except ValueError as error:
+            raise PlaneError(f"services of the view {view!r} cannot be taken over: {error}") from error
+
     def publish(self, update: Update) -> None:
         """
-        Take over an update at once: the next answer of that view comes from it.
+        Take over an update and what was staged for it at once: the next answer of that view comes from it.
 
         Raises:
             PlaneError: It holds what cannot stand in a zone, by a defect of ours.
         """
         zone = self._zones.get(update.view) or _plane.Zone()
         try:
-            crossing.publish(zone, update)
+            zone.publish(update)
         except ValueError as error:
             raise PlaneError(
                 f"the update {update.serial} of the view {update.view!r} cannot be taken over: {error}"

@@ -8,7 +8,9 @@ It is what serves where the native plane could not be built, and what the native
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from msgspec import structs
 
 from mcsdns.metrics import Counters
 from mcsdns.plane.accept import Acceptor
@@ -19,7 +21,7 @@ from mcsdns.plane.sockets import Bound, bind_all, is_wildcard
 from mcsdns.plane.tcp import Connections
 from mcsdns.plane.udp import UdpServer
 from mcsdns.wire.edns import Transport
-from mcsdns.zone.rrset import Update
+from mcsdns.zone.rrset import ServiceRecords, Update
 
 RENDERED_ROOM = 48 << 20
 """
@@ -43,14 +45,21 @@ class PythonPlane:
         self._limits = limits
         self._nsid = nsid
         self._published: dict[str, Published] = {}
+        self._staged: dict[str, dict[bytes, ServiceRecords | None]] = {}
         self._ledgers: list[Ledger] = []
         self._totals = Totals()
         self._connections = Connections(limits, self._totals)
         self._udp: list[UdpServer] = []
         self._tcp: list[Acceptor] = []
 
+    def stage(self, view: str, services: Mapping[bytes, ServiceRecords | None]) -> None:
+        """Prepare a part of the next update of a view, unseen."""
+        self._staged.setdefault(view, {}).update(services)
+
     def publish(self, update: Update) -> None:
-        """Take over an update at once: the next answer of that view comes from it."""
+        """Take over an update and what was staged for it, at once: the next answer of that view comes from it."""
+        if staged := self._staged.pop(update.view, None):
+            update = structs.replace(update, services={**staged, **update.services})
         published = self._published.get(update.view)
         if published is None:
             self._published[update.view] = Published(update)

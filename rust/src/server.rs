@@ -14,7 +14,7 @@ use crate::edns::Transport;
 use crate::sys::UdpSocket;
 use crate::tcp::counters::TcpCounters;
 use crate::tcp::limits::Limits;
-use crate::zone::View;
+use crate::view::View;
 use crate::{tcp, udp};
 
 /// What the configuration says to a plane.

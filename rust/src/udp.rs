@@ -11,7 +11,7 @@ use crate::edns::Transport;
 use crate::query::Drop;
 use crate::rotation::Rotation;
 use crate::sys::{Batch, UdpSocket, wait};
-use crate::zone::View;
+use crate::view::View;
 
 /// One socket and what is answered on it.
 pub struct Endpoint {

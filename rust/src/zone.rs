@@ -1,15 +1,15 @@
-//! A view of the zone: immutable, looked up by every packet thread, replaced as a whole.
+//! One generation of a view of the zone: immutable, looked up by every packet thread.
 //!
 //! Rules:
 //! 1. A snapshot never changes. The next one shares with it everything that an update does not touch, so that a publish costs by what
 //!    changed and not by the size of the zone.
-//! 2. `publish` checks what it is given, because what stands in a snapshot is trusted on the packet threads.
+//! 2. What an update brings is checked, because what stands in a snapshot is trusted on the packet threads.
 //! 3. A name exists if it has a node, or names a namespace that holds an import (an empty non-terminal, RFC 8020).
-//! 4. An old generation is freed by the publisher, never by a packet thread: it keeps each one until no reader has it any more.
+//!
+//! Not here: how one generation follows another (`view`).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use arc_swap::{ArcSwapOption, Guard};
 use imbl::shared_ptr::ArcK;
 
 use crate::name;
@@ -32,9 +32,12 @@ pub struct Update<B> {
     pub soa: Records<B>,
     /// What the zone holds beside services; replaces the last one.
     pub apex: Nodes<B>,
-    /// By owner name: what replaces the service, or None where it is gone.
-    pub services: Vec<(B, Option<Nodes<B>>)>,
+    /// What replaces services.
+    pub services: Services<B>,
 }
+
+/// By owner name: what replaces the service, or None where it is gone.
+pub type Services<B> = Vec<(B, Option<Nodes<B>>)>;
 
 /// What is wrong with an update: a defect of what built it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub enum Defect {
     Soa,
     /// The zone is another one than before, or a name of the apex is outside it or where services are.
     Apex,
+    /// Services were staged before anything was published.
+    Early,
 }
 
 impl std::fmt::Display for Defect {
@@ -59,6 +64,7 @@ impl std::fmt::Display for Defect {
             Self::Rdata => "expected RDATA of at most 65535 octets",
             Self::Soa => "expected one SOA record",
             Self::Apex => "expected the names of the apex in the zone, above its services",
+            Self::Early => "expected a first update before services are staged",
         })
     }
 }
@@ -97,41 +103,44 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Make the first generation.
-    fn first<B: AsRef<[u8]>>(update: &Update<B>) -> Result<Self, Defect> {
+    pub(crate) fn first<B: AsRef<[u8]>>(update: &Update<B>) -> Result<Self, Defect> {
         let zone = update.zone.as_ref();
         if !name::is_well_formed(zone) || zone.len() < 2 {
             return Err(Defect::Name);
         }
         let apex = Names::new(zone, &update.apex)?;
         let (services, namespaces) = (Map::default(), Map::default());
-        Self { complete: false, zone: zone.into(), soa: Arc::default(), apex, services, namespaces }.next(update)
+        let mut first = Self { complete: false, zone: zone.into(), soa: Arc::default(), apex, services, namespaces };
+        first.change(update)?;
+        Ok(first)
     }
 
-    /// Make the next generation.
-    fn next<B: AsRef<[u8]>>(&self, update: &Update<B>) -> Result<Self, Defect> {
+    /// Take an update in, before anybody reads this generation. After an error it must not be read.
+    pub(crate) fn change<B: AsRef<[u8]>>(&mut self, update: &Update<B>) -> Result<(), Defect> {
         let [soa] = update.soa.rdata.as_slice() else {
             return Err(Defect::Soa);
         };
-        let mut next = self.clone();
         let mut octets = Vec::new();
         write(&[], &update.soa, soa.as_ref(), &mut octets);
-        next.soa = octets.into();
-        next.complete = update.complete;
+        self.soa = octets.into();
+        self.complete = update.complete;
         if update.zone.as_ref() != &*self.zone || !update.apex.iter().all(|(name, _)| self.is_apex(name.as_ref())) {
             return Err(Defect::Apex);
         }
-        next.apex = Names::new(&self.zone, &update.apex)?;
-        for (owner, nodes) in &update.services {
-            next.replace(owner.as_ref(), nodes.as_ref())?;
-        }
-        Ok(next)
+        self.apex = Names::new(&self.zone, &update.apex)?;
+        self.replace(&update.services)
+    }
+
+    /// Take services in, as `change` does.
+    pub(crate) fn replace<B: AsRef<[u8]>>(&mut self, services: &Services<B>) -> Result<(), Defect> {
+        services.iter().try_for_each(|(owner, nodes)| self.replace_one(owner.as_ref(), nodes.as_ref()))
     }
 
     fn is_apex(&self, name: &[u8]) -> bool {
         name::is_well_formed(name) && matches!(self.place(name), Some(Place::Other(_)))
     }
 
-    fn replace<B: AsRef<[u8]>>(&mut self, owner: &[u8], nodes: Option<&Nodes<B>>) -> Result<(), Defect> {
+    fn replace_one<B: AsRef<[u8]>>(&mut self, owner: &[u8], nodes: Option<&Nodes<B>>) -> Result<(), Defect> {
         let is_owner = name::is_well_formed(owner) && matches!(self.place(owner), Some(Place::Service(_, [])));
         let namespace = name::suffixes(owner).nth(1).filter(|_| is_owner).ok_or(Defect::Owner)?;
         let namespace = namespace.get(..namespace.len() - self.zone.len()).ok_or(Defect::Owner)?;
@@ -182,36 +191,5 @@ impl Snapshot {
             Place::Other(labels) => self.apex.get(labels).or_else(|| self.namespaces.get(labels).map(|_| Node::EMPTY)),
         };
         Some(node.map_or(Found::Nothing, Found::Node))
-    }
-}
-
-/// One view, as it is published and read.
-#[derive(Debug, Default)]
-pub struct View {
-    current: ArcSwapOption<Snapshot>,
-    /// Generations that were replaced while somebody read them. Whoever holds the lock publishes.
-    retired: Mutex<Vec<Arc<Snapshot>>>,
-}
-
-impl View {
-    /// Take over an update: readers see all of it or, before the call, nothing.
-    ///
-    /// # Errors
-    /// Something in it cannot stand in a zone; nothing was taken over.
-    pub fn publish<B: AsRef<[u8]>>(&self, update: &Update<B>) -> Result<(), Defect> {
-        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = match self.current.load_full() {
-            Some(current) => current.next(update)?,
-            None => Snapshot::first(update)?,
-        };
-        retired.extend(self.current.swap(Some(Arc::new(next))));
-        // One that only stands here has no reader, and none can come.
-        retired.retain(|old| Arc::strong_count(old) > 1);
-        Ok(())
-    }
-
-    /// The current generation, for as long as the guard is held; None before the first publish.
-    pub fn load(&self) -> Guard<Option<Arc<Snapshot>>> {
-        self.current.load()
     }
 }

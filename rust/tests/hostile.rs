@@ -1,38 +1,16 @@
 //! Hostile packets, straight into `answer`, with overflow checks: whatever comes, it is answered properly or not at all, and nothing is
 //! allocated for it. `MCSDNS_FUZZ_S` sets for how many seconds (default 2); the seed of a failure is printed.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod fixture;
+
 use std::time::{Duration, Instant};
 
+use fixture::{allocated, check_response, seeds, view};
 use mcsdns_plane::answer::{Fixed, Outcome, answer};
 use mcsdns_plane::edns::Transport;
-use mcsdns_plane::rrset::Records;
-use mcsdns_plane::zone::{Update, View};
-
-/// Counts what each thread allocates.
-struct Counting;
-
-thread_local! {
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is done by the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.with(|count| count.set(count.get() + layout.size()));
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: fixture::Counting = fixture::Counting;
 
 /// splitmix64.
 struct Random(u64);
@@ -54,62 +32,6 @@ impl Random {
         const ODD: [u8; 10] = [0, 1, 0x0C, 0x29, 0x3F, 0x40, 0x80, 0xC0, 0xFA, 0xFF];
         if self.below(2) == 0 { ODD[self.below(ODD.len())] } else { self.next() as u8 }
     }
-}
-
-fn name(text: &str) -> Vec<u8> {
-    let mut octets: Vec<u8> = Vec::new();
-    for label in text.split('.').filter(|label| !label.is_empty()) {
-        octets.push(label.len() as u8);
-        octets.extend(label.as_bytes());
-    }
-    octets.push(0);
-    octets
-}
-
-const ZONE: &str = "clusterset.local";
-
-fn records(rtype: u16, rdata: Vec<Vec<u8>>) -> Records<Vec<u8>> {
-    Records { rtype, ttl: 5, rdata }
-}
-
-fn view() -> View {
-    let owner = name(&format!("web.test.svc.{ZONE}"));
-    let pods: Vec<Vec<u8>> =
-        (0..200).map(|n| name(&format!("p{}{n}.c.web.test.svc.{ZONE}", "x".repeat(n % 7)))).collect();
-    let addresses = |count: u8| (0..count).map(|n| vec![10, 0, 0, n]).collect();
-    let targets = pods.iter().map(|pod| [&[0, 0, 0, 0, 0, 80], pod.as_slice()].concat()).collect();
-    let mut nodes = vec![
-        (owner.clone(), vec![records(1, addresses(200)), records(28, vec![vec![7; 16]])]),
-        (name(&format!("_tcp.web.test.svc.{ZONE}")), vec![]),
-        (name(&format!("_p._tcp.web.test.svc.{ZONE}")), vec![records(33, targets)]),
-    ];
-    nodes.extend(pods.into_iter().map(|pod| (pod, vec![records(1, addresses(1))])));
-    let soa = records(6, vec![[name("a"), name("b"), vec![0; 20]].concat()]);
-    let apex = vec![
-        (name(ZONE), vec![records(2, vec![name(&format!("ns.dns.{ZONE}"))]), soa.clone()]),
-        (name(&format!("ns.dns.{ZONE}")), vec![records(1, addresses(1))]),
-        (name(&format!("svc.{ZONE}")), vec![]),
-    ];
-    let view = View::default();
-    let services = vec![(owner, Some(nodes))];
-    view.publish(&Update { complete: true, zone: name(ZONE), soa, apex, services }).unwrap();
-    view
-}
-
-fn seeds() -> Vec<Vec<u8>> {
-    let names = ["web.test.svc", "_p._tcp.web.test.svc", "p1.c.web.test.svc", "test.svc", "no.test.svc", "svc", ""];
-    let opt: &[u8] = b"\x00\x00\x29\x10\x00\x00\x00\x80\x00\x00\x08\x00\x03\x00\x00\x00\x0A\x00\x00";
-    let tsig = [&b"\x03Key\x00\x00\xFA\x00\xFF\x00\x00\x00\x00\x00\x13"[..], b"\x01h\x00", &[0; 16]].concat();
-    let owned: &[u8] = b"\xC0\x0C\x00\x01\x00\x01\x00\x00\x00\x00\x00\x04\x01\x02\x03\x04";
-    let mut seeds = Vec::new();
-    for (name_of, rtype) in names.iter().flat_map(|name| [1, 28, 33, 2, 255, 252].map(|rtype| (name, rtype))) {
-        let question = [name(&format!("{name_of}.{ZONE}")), vec![0, rtype, 0, 1]].concat();
-        for more in [&[][..], &[opt], &[tsig.as_slice()], &[owned, opt], &[opt, tsig.as_slice()], &[opt, opt]] {
-            let header = [0xAB, 0xCD, 1, 0, 0, 1, 0, 0, 0, 0, 0, more.len() as u8];
-            seeds.push([&header[..], &question, &more.concat()].concat());
-        }
-    }
-    seeds
 }
 
 fn mutate(packet: &mut Vec<u8>, random: &mut Random) {
@@ -145,9 +67,9 @@ fn any_packet_is_answered_properly_or_not_at_all_and_nothing_is_allocated() {
             packet.extend_from_slice(&seeds[random.below(seeds.len())]);
             mutate(&mut packet, &mut random);
             let transport = &transports[random.below(transports.len())];
-            let before = ALLOCATED.get();
+            let before = allocated();
             let outcome = answer(&packet, transport, snapshot, &mut Fixed(random.next()), &mut out);
-            assert_eq!(ALLOCATED.get(), before, "seed {executions}: a query allocates nothing");
+            assert_eq!(allocated(), before, "seed {executions}: a query allocates nothing");
             let is_query = packet.len() >= 12 && packet[2] & 0x80 == 0;
             match outcome {
                 Outcome::Silence(_) => assert!(!is_query, "seed {executions}: every query is answered"),
@@ -156,6 +78,7 @@ fn any_packet_is_answered_properly_or_not_at_all_and_nothing_is_allocated() {
                     assert!(is_query && (12..=largest).contains(&reply.size), "seed {executions}");
                     assert_eq!(out[..2], packet[..2], "seed {executions}");
                     assert_eq!(out[2] & 0xF9, packet[2] & 0x79 | 0x80, "seed {executions}");
+                    check_response(&out[..reply.size]);
                 }
             }
             executions += 1;

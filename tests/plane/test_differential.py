@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcsdns.plane.crossing import publish
 from mcsdns.wire.answer import answer
 from mcsdns.wire.edns import Transport
 from mcsdns.zone.rrset import RRset, Update
@@ -41,11 +40,11 @@ class Pair:
     def __init__(self, update: Update) -> None:
         self.native: Zone = native_extension().Zone()
         self.python = Snapshot(update)
-        publish(self.native, update)
+        self.native.publish(update)
 
     def apply(self, update: Update) -> None:
         self.python.apply(update)
-        publish(self.native, update)
+        self.native.publish(update)
 
     def compare(self, query: bytes, transport: Transport, turn: int) -> None:
         """Ask both, and say what differs."""
@@ -125,5 +124,5 @@ def test_what_cannot_stand_in_a_zone_is_not_taken_over(problem: str, change: dic
     pair = Pair(zones.update(zones.RECORDS))
     made = zones.update("web.test.svc A 10.9.9.9", serial=2)
     with pytest.raises(ValueError, match=problem):
-        publish(pair.native, Update("any", 2, True, made.apex, {**made.services, **change}))
+        pair.native.publish(Update("any", 2, True, made.apex, {**made.services, **change}))
     pair.compare(SEEDS[0], Transport(is_tcp=False), 0)

@@ -81,6 +81,23 @@ def test_a_publish_to_another_service_keeps_a_reply(served: Served) -> None:
     assert misses(served) == before + (2 if served.plane.name == "python" else 0)
 
 
+def test_what_is_staged_comes_with_the_next_update(served: Served) -> None:
+    """A large update is handed over in parts, and seen as a whole: nothing of it before its publish, and all of it then."""
+    served.stage(zones.update("web.test.svc A 10.9.9.9\nnew.test.svc A 10.9.9.1"))
+    served.stage(zones.update("new.test.svc A 10.9.9.2", gone=["dual.test.svc"]))
+    assert look_up(served, "web.test.svc").answer == ["10.42.42.42"]
+    assert look_up(served, "dual.test.svc").rcode == NOERROR
+    assert look_up(served, "new.test.svc").rcode == NXDOMAIN
+    served.publish(zones.update("late.test.svc A 10.9.9.3", serial=2))
+    assert look_up(served, "web.test.svc").answer == ["10.9.9.9"]
+    assert look_up(served, "dual.test.svc").rcode == NXDOMAIN
+    assert look_up(served, "new.test.svc").answer == ["10.9.9.2"]
+    assert look_up(served, "late.test.svc").answer == ["10.9.9.3"]
+    served.publish(zones.update(WEB, serial=3))
+    assert look_up(served, "new.test.svc").answer == ["10.9.9.2"]
+    assert look_up(served, "web.test.svc").answer == ["10.42.42.42"]
+
+
 def test_negatives_follow_the_serial(served: Served) -> None:
     """RFC 2308 §3: the SOA is that of the zone as it is."""
     for number in (1, 2, 3):

@@ -31,7 +31,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::counters::Ledger;
 use crate::edns::Transport;
-use crate::zone::View;
+use crate::view::View;
 use connection::{Connection, Next, Scratch, Service};
 use counters::{Closed, Refused, TcpCounters};
 use limits::Limits;
