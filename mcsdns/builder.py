@@ -3,7 +3,8 @@ The builder: takes events, builds the services they make dirty, publishes at onc
 
 Rules:
 1. No debounce: a batch is what became dirty while the last publish was under way, and each service is built once in it.
-2. Building yields to the event loop every few milliseconds; a batch is still published whole, one update for each view.
+2. Building yields to the event loop every few milliseconds, after staging in the plane what was built; a batch is still published
+   whole, one update for each view.
 3. While a member cluster has not been heard whole, the zone is incomplete and keeps its negatives back. A cluster that is
    optional is waited for only until the sync deadline.
 4. Member clusters, ids and options change between two batches and never within one: what a cluster that goes contributed leaves in one
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import structlog
 from msgspec import Struct
@@ -25,7 +26,7 @@ from mcsdns.clusterset.model import ServiceKey, View
 from mcsdns.source.events import Event, InitDone, Resource
 from mcsdns.source.pace import Pace
 from mcsdns.zone.build import Options
-from mcsdns.zone.rrset import Update
+from mcsdns.zone.rrset import ServiceRecords, Update
 from mcsdns.zone.view import ZoneView
 
 
@@ -77,6 +78,7 @@ class Builder:
         views: What is built.
         publish: Takes an update over to the plane.
         observe: Takes the source cluster and the seconds from a change to its publishing.
+        stage: Takes services of a view over to the plane that the next update brings with it; None: all stand in the update.
 
     Attributes:
         settled: Set once what every cluster has said has been published, or `end_of_wait` was called.
@@ -89,6 +91,8 @@ class Builder:
         views: Sequence[ZoneView],
         publish: Callable[[Update], None],
         observe: Callable[[str, float], None],
+        *,
+        stage: Callable[[str, Mapping[bytes, ServiceRecords | None]], None] | None = None,
     ) -> None:
         self._mirrors = mirrors
         self._by_name = {mirror.cluster: mirror for mirror in mirrors}
@@ -97,6 +101,7 @@ class Builder:
         self._views = views
         self._publish = publish
         self._observe = observe
+        self._stage = stage
         self.settled = asyncio.Event()
         self._dirty: set[ServiceKey] = set()
         self._wake = asyncio.Event()
@@ -151,6 +156,7 @@ class Builder:
             for view in self._views:
                 view.build(key, self._mirrors)
             if pace.is_due:
+                self._stage_built()
                 await pace.rest()
         still_complete = self._complete()
         self._take([before and now for before, now in zip(complete, still_complete, strict=True)])
@@ -179,6 +185,12 @@ class Builder:
         if waited_for(self._mirrors, self._left_out):
             return [False] * len(self._views)
         return [is_answerable(view.view, self._mirrors) for view in self._views]
+
+    def _stage_built(self) -> None:
+        if self._stage is not None:
+            for view in self._views:
+                if built := view.hand_over():
+                    self._stage(view.view.name, built)
 
     def _take(self, complete: Sequence[bool]) -> None:
         for view, is_complete in zip(self._views, complete, strict=True):

@@ -59,7 +59,12 @@ class Daemon:
         self._state = ServerState(config, self._plane, self._is_ready, path=path)
         self._state.views = self._assembly.views
         self._builder = Builder(
-            self._assembly.mirrors, (), self._assembly.views, self._plane.publish, self._state.observe_programming
+            self._assembly.mirrors,
+            (),
+            self._assembly.views,
+            self._plane.publish,
+            self._state.observe_programming,
+            stage=self._plane.stage,
         )
         self._members = Members(self._assembly, self._builder, self._state)
         self._reload = (

@@ -110,6 +110,15 @@ class ZoneView:
             return
         self.services[key] = Built(digest, records.omissions)
 
+    def hand_over(self) -> Mapping[bytes, ServiceRecords | None]:
+        """
+        Return what has been built since the last call or `take`, to be staged in the plane: so the records of a large batch never
+        stand here all at once. The next `take` returns an update even if nothing more is built.
+        """
+        built, self._built = self._built, {}
+        self._told = self._told and not built
+        return built
+
     def take(self, complete: bool) -> Update | None:
         """
         Return what has changed since the last call.

@@ -10,6 +10,7 @@ from mcsdns.builder import Builder
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import View
 from mcsdns.source.events import InitDone, Resource
+from mcsdns.zone.build import service_owner
 from mcsdns.zone.names import from_text
 from mcsdns.zone.rrset import Update
 from mcsdns.zone.snapshot import Snapshot
@@ -145,6 +146,29 @@ def test_a_cluster_that_is_heard_while_another_is_built_brings_no_false_nxdomain
         found = zone.find(from_text("late.test.svc.clusterset.local")) is not None
         assert found or not zone.complete, "a false NXDOMAIN"
     check(Case("late.test", "A", NOERROR, "10.42.0.2"), zone)
+
+
+def test_a_batch_that_is_staged_in_parts_is_published_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records of a large batch go to the plane as they are built, and nothing of them is seen before all are."""
+    monkeypatch.setattr("mcsdns.source.pace.SLICE_S", -1.0)  # yield after every service
+    log: list[tuple[str, set[bytes]]] = []
+    (mirror,) = mirrors = clusterset({"a": None})
+    builder = Builder(
+        mirrors,
+        (),
+        [ZoneView(View(None), OPTIONS, SERIAL)],
+        lambda update: log.append(("publish", {*update.services})),
+        lambda cluster, seconds: None,
+        stage=lambda view, services: log.append((view, {*services})),
+    )
+    for event in listing("a", A):
+        builder.sink(event)
+    keys = mirror.keys()
+    asyncio.run(builder.batch())
+    *staged, published = log
+    assert len(staged) == len(keys) > 1
+    assert {owner for _, services in staged for owner in services} == {service_owner(key, OPTIONS.zone) for key in keys}
+    assert published == ("publish", set())
 
 
 def test_a_view_whose_own_cluster_is_refused_keeps_its_negatives_back() -> None:

@@ -58,6 +58,20 @@ def test_other_options_go_out_with_the_next_take(view: ZoneView, mirror: Mirror)
     assert list(view.configure(replace(OPTIONS, ttl=9))) == [WEB]
 
 
+def test_what_was_handed_over_goes_out_once_and_is_published_all_the_same(view: ZoneView, mirror: Mirror) -> None:
+    """What the plane has staged is seen with the next update, so there is one, with a serial of its own."""
+    view.take(complete=True)
+    assert view.hand_over() == {}
+    assert view.take(complete=True) is None
+    view.build(WEB, [mirror])
+    assert set(view.hand_over()) == {OWNER}
+    assert view.hand_over() == {}
+    update = view.take(complete=True)
+    assert update is not None
+    assert (update.serial, dict(update.services)) == (102, {})
+    assert view.take(complete=True) is None
+
+
 def test_a_service_that_is_gone_goes_out_as_none(view: ZoneView, mirror: Mirror) -> None:
     """A service that the view no longer holds is told by its name."""
     view.build(WEB, [mirror])
