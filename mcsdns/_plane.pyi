@@ -128,6 +128,9 @@ class Server:
     def tcp_open(self) -> int:
         """Return how many connections are open now."""
 
+    def tcp_is_resting(self) -> bool:
+        """Tell whether the system had no descriptor or memory for a connection when one was last to be accepted."""
+
     def tcp_refused(self) -> Sequence[tuple[str, int]]:
         """Return the connections that were not accepted, by `mcsdns.plane.counters.Refused`, those that are not zero."""
 

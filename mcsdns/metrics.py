@@ -138,6 +138,10 @@ METRICS = (
         ("view",),
         "A number that stands for the records of the view: equal in replicas that hold the same",
     ),
+    Metric("mcsdns_publishes_total", Kind.COUNTER, ("view",), "Updates that the plane has taken over"),
+    Metric(
+        "mcsdns_generation_age_seconds", Kind.GAUGE, ("view",), "Seconds since the plane has taken over the last update"
+    ),
     # Queries, as CoreDNS counts them.
     Metric(
         "mcsdns_dns_requests_total", Kind.COUNTER, (*_SERVER, "proto", "family", "type"), "Queries that got a response"
@@ -155,6 +159,12 @@ METRICS = (
     Metric("mcsdns_dns_truncated_total", Kind.COUNTER, (*_SERVER, "proto"), "Responses with TC"),
     Metric("mcsdns_dns_malformed_total", Kind.COUNTER, ("reason",), "Queries that got FORMERR, by what was malformed"),
     Metric("mcsdns_dns_dropped_total", Kind.COUNTER, ("reason",), "Messages that got no response"),
+    Metric(
+        "mcsdns_udp_receive_buffer_bytes",
+        Kind.GAUGE,
+        (),
+        "Room for queries that wait, as the system counts it, in the UDP socket that has least",
+    ),
     Metric("mcsdns_panics_total", Kind.COUNTER, (), "Answers that failed through a defect of mcsdns"),
     Metric("mcsdns_rendered_hits_total", Kind.COUNTER, (), "Answers from a reply that was already rendered"),
     Metric("mcsdns_rendered_misses_total", Kind.COUNTER, (), "Answers that had to be rendered"),
@@ -224,6 +234,9 @@ class Counters(Struct, frozen=True, kw_only=True):
         tcp_closed: Connections that we closed, by `plane.counters.Closed`.
         cache_hits: Answers from a rendered reply.
         cache_misses: Answers that had to be rendered.
+        publishes: Updates that were taken over, by view.
+        generation_ages_s: Seconds since the last of them, by view.
+        receive_buffer: Octets of the smallest receive buffer of a UDP socket, as the system counts them; 0 before `start`.
     """
 
     requests: Mapping[tuple[str, str, str, str], int]
@@ -240,3 +253,6 @@ class Counters(Struct, frozen=True, kw_only=True):
     tcp_closed: Mapping[str, int]
     cache_hits: int
     cache_misses: int
+    publishes: Mapping[str, int]
+    generation_ages_s: Mapping[str, float]
+    receive_buffer: int

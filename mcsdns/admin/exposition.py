@@ -146,6 +146,9 @@ def _queries(state: ServerState, counters: Counters) -> dict[str, Samples]:
 
 def _plane(counters: Counters) -> dict[str, Samples]:
     return {
+        "mcsdns_publishes_total": [((view,), count) for view, count in counters.publishes.items()],
+        "mcsdns_generation_age_seconds": [((view,), age_s) for view, age_s in counters.generation_ages_s.items()],
+        "mcsdns_udp_receive_buffer_bytes": [((), counters.receive_buffer)],
         "mcsdns_panics_total": [((), counters.panics)],
         "mcsdns_rendered_hits_total": [((), counters.cache_hits)],
         "mcsdns_rendered_misses_total": [((), counters.cache_misses)],

@@ -20,6 +20,7 @@ import dnslib
 from msgspec import Struct, field
 
 from mcsdns.metrics import DURATION_BUCKETS_S, SIZE_BUCKETS, Counters, Distribution
+from mcsdns.plane.generations import Generations
 from mcsdns.wire.codes import Rcode
 
 _TYPES = "A AAAA ANY AXFR CNAME DNSKEY DS HTTPS IXFR MX NS NSEC NSEC3 PTR RRSIG SOA SRV SVCB TXT"  # as CoreDNS 1.15
@@ -36,7 +37,7 @@ class Drop(StrEnum):
     UNSENT = "unsent"
     """The system did not take the response: its buffer is full, or there is no route."""
     OVERFLOW = "overflow"
-    """The system had no room for the query: the socket's receive buffer was full. The native plane alone learns of it."""
+    """The system had no room for the query: the socket's receive buffer was full."""
 
 
 class Refused(StrEnum):
@@ -137,8 +138,19 @@ class Totals(Struct, gc=False):
     tcp_closed: Counter[str] = field(default_factory=Counter)
 
 
-def summarize(ledgers: Iterable[Ledger], totals: Totals) -> Counters:
-    """Add up what was counted, by label."""
+def summarize(
+    ledgers: Iterable[Ledger], totals: Totals, generations: Generations, overflow: int, receive_buffer: int
+) -> Counters:
+    """
+    Add up what was counted, by label.
+
+    Args:
+        ledgers: One for each socket.
+        totals: Of the plane.
+        generations: What it was given.
+        overflow: Datagrams that the system has dropped because a socket's buffer was full.
+        receive_buffer: As in `Counters`.
+    """
     requests: Counter[tuple[str, str, str, str]] = Counter()
     responses: Counter[tuple[str, str]] = Counter()
     truncated: Counter[tuple[str, str]] = Counter()
@@ -165,7 +177,7 @@ def summarize(ledgers: Iterable[Ledger], totals: Totals) -> Counters:
         durations={view: total.distribution() for view, total in durations.items()},
         request_sizes={where: total.distribution() for where, total in request_sizes.items()},
         response_sizes={where: total.distribution() for where, total in response_sizes.items()},
-        drops=Counter(totals.drops),
+        drops=totals.drops + Counter({Drop.OVERFLOW.value: overflow}),
         malformed=Counter(totals.malformed),
         panics=totals.panics,
         tcp_open=totals.tcp_open,
@@ -173,6 +185,9 @@ def summarize(ledgers: Iterable[Ledger], totals: Totals) -> Counters:
         tcp_closed=Counter(totals.tcp_closed),
         cache_hits=requests.total() - misses,
         cache_misses=misses,
+        publishes=Counter(generations.publishes),
+        generation_ages_s=generations.ages_s(),
+        receive_buffer=receive_buffer,
     )
 
 

@@ -21,7 +21,9 @@ from mcsdns import _plane
 from mcsdns.errors import PlaneError
 from mcsdns.metrics import Counters
 from mcsdns.plane.base import Limits, Listener
-from mcsdns.plane.sockets import Bound, bind_all, is_wildcard
+from mcsdns.plane.generations import Generations
+from mcsdns.plane.shortage import tell_shortage
+from mcsdns.plane.sockets import Bound, bind_all, is_wildcard, receive_buffer
 from mcsdns.plane.summary import summarize
 from mcsdns.zone.rrset import ServiceRecords, Update
 
@@ -43,8 +45,11 @@ class NativePlane:
         self._nsid = nsid
         self._threads = threads or len(os.sched_getaffinity(0))
         self._zones: dict[str, _plane.Zone] = {}
+        self._generations = Generations()
         self._listeners: Sequence[Listener] = ()
+        self._receive_buffer = 0
         self._server: _plane.Server | None = None
+        self._shortage: asyncio.Task[None] | None = None
 
     def stage(self, view: str, services: Mapping[bytes, ServiceRecords | None]) -> None:
         """
@@ -73,6 +78,7 @@ class NativePlane:
                 f"the update {update.serial} of the view {update.view!r} cannot be taken over: {error}"
             ) from error
         self._zones[update.view] = zone
+        self._generations.count(update.view)
 
     async def start(self, listeners: Sequence[Listener]) -> Sequence[Listener]:
         """
@@ -86,17 +92,21 @@ class NativePlane:
         """
         bound = bind_all(listeners, self._zones, self._threads)
         self._listeners = [one.listener for one in bound]
+        self._receive_buffer = receive_buffer(bound)
         self._server = self._serve(bound)
+        self._shortage = asyncio.create_task(tell_shortage(self._server.tcp_is_resting), name="tell shortage")
         return self._listeners
 
     async def stop(self) -> None:
         """Close every socket. What was counted can still be read."""
+        if self._shortage is not None:
+            self._shortage.cancel()
         if self._server is not None:
             await asyncio.to_thread(self._server.stop)
 
     def counters(self) -> Counters:
         """Return what was counted since the plane was made."""
-        return summarize(self._listeners, self._server)
+        return summarize(self._listeners, self._server, self._generations, self._receive_buffer)
 
     def _serve(self, bound: Sequence[Bound]) -> _plane.Server:
         limits = self._limits

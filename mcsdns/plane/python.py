@@ -17,7 +17,8 @@ from mcsdns.plane.accept import Acceptor
 from mcsdns.plane.answers import Answers, Published
 from mcsdns.plane.base import Limits, Listener
 from mcsdns.plane.counters import Ledger, Totals, summarize
-from mcsdns.plane.sockets import Bound, bind_all, is_wildcard
+from mcsdns.plane.generations import Generations
+from mcsdns.plane.sockets import Bound, bind_all, is_wildcard, receive_buffer
 from mcsdns.plane.tcp import Connections
 from mcsdns.plane.udp import UdpServer
 from mcsdns.wire.edns import Transport
@@ -48,6 +49,9 @@ class PythonPlane:
         self._staged: dict[str, dict[bytes, ServiceRecords | None]] = {}
         self._ledgers: list[Ledger] = []
         self._totals = Totals()
+        self._generations = Generations()
+        self._receive_buffer = 0
+        self._overflow = 0
         self._connections = Connections(limits, self._totals)
         self._udp: list[UdpServer] = []
         self._tcp: list[Acceptor] = []
@@ -65,6 +69,7 @@ class PythonPlane:
             self._published[update.view] = Published(update)
         else:
             published.apply(update)
+        self._generations.count(update.view)
 
     async def start(self, listeners: Sequence[Listener]) -> Sequence[Listener]:
         """
@@ -77,6 +82,7 @@ class PythonPlane:
             PlaneError: An address cannot be bound, or nothing was ever published of a listener's view. Nothing stays bound.
         """
         bound = bind_all(listeners, self._published)
+        self._receive_buffer = receive_buffer(bound)
         room = RENDERED_ROOM // max(1, 2 * len(bound))
         for one in bound:
             self._serve(one, room)
@@ -85,19 +91,21 @@ class PythonPlane:
 
     async def stop(self) -> None:
         """Close every socket."""
+        self._overflow += sum(udp.overflow for udp in self._udp)
         for udp in self._udp:
             udp.stop()
         for tcp in self._tcp:
             await tcp.stop()
         self._connections.stop()
-        self._udp.clear()
         self._tcp.clear()
+        self._udp.clear()
         # One round of the loop, in which the connections are let go.
         await asyncio.sleep(0)
 
     def counters(self) -> Counters:
         """Return what was counted since the plane was made."""
-        return summarize(self._ledgers, self._totals)
+        overflow = self._overflow + sum(udp.overflow for udp in self._udp)
+        return summarize(self._ledgers, self._totals, self._generations, overflow, self._receive_buffer)
 
     def _serve(self, bound: Bound, room: int) -> None:
         over_udp = self._answers(bound.listener, room, is_tcp=False)

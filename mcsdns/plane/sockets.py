@@ -13,6 +13,7 @@ import errno
 import ipaddress
 import os
 import socket
+import struct
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
@@ -21,8 +22,11 @@ from mcsdns.plane.base import Listener
 
 BACKLOG = 1024
 """Connections that wait to be accepted: CoreDNS opens one for each query in flight. `net.core.somaxconn` may allow fewer."""
-RECEIVE_BUFFER = 4 << 20
-"""Octets of queries that wait while the loop builds and publishes. `net.core.rmem_max` may allow fewer."""
+UDP_BUFFER = 4 << 20
+"""
+Octets of queries that wait while the loop builds and publishes, and of responses that wait for the network card. `net.core.rmem_max`
+and `net.core.wmem_max` may allow fewer.
+"""
 _PORT_TRIES = 32
 """How often a port is chosen that is free over TCP before one is free over UDP too."""
 
@@ -32,6 +36,10 @@ _IP_MTU_DISCOVER = 10
 _IPV6_MTU_DISCOVER = 23
 _PMTUDISC_OMIT = 5
 _PKTINFO_SIZE = 20
+# asm-generic/socket.h, linux/sock_diag.h: nine numbers, the last of them datagrams that were dropped.
+_SO_MEMINFO = 55
+_MEMINFO = struct.Struct("=9I")
+_MEMINFO_DROPS = 8
 
 Control = list[tuple[int, int, bytes]]
 Peer = tuple[str, int] | tuple[str, int, int, int]
@@ -121,6 +129,18 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
 
 
+def receive_buffer(bound: Iterable[Bound]) -> int:
+    """Return the octets of the smallest receive buffer of the UDP sockets, as the system counts them: with its own part in it."""
+    sockets = (udp for one in bound for udp in (one.udp, *one.more_udp))
+    return min((udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for udp in sockets), default=0)
+
+
+def dropped(udp: socket.socket) -> int:
+    """Return how many datagrams the system has dropped because the socket's receive buffer was full."""
+    counts = udp.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+    return int(_MEMINFO.unpack(counts)[_MEMINFO_DROPS])
+
+
 def is_wildcard(host: str) -> bool:
     """Tell whether a host stands for every address."""
     return ipaddress.ip_address(host).is_unspecified
@@ -162,7 +182,8 @@ def _open(listener: Listener, kind: socket.SocketKind, port: int, *, is_shared: 
 
 
 def _tune_udp(opened: socket.socket, host: str) -> None:
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_BUFFER)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UDP_BUFFER)
     if opened.family == socket.AF_INET6:
         opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT)
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, is_wildcard(host))

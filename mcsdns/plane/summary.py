@@ -10,19 +10,24 @@ from mcsdns import _plane
 from mcsdns.metrics import Counters, Distribution
 from mcsdns.plane.base import Listener
 from mcsdns.plane.counters import OTHER_TYPE, TYPE_LABELS, Drop
+from mcsdns.plane.generations import Generations
 from mcsdns.wire.codes import Rcode
 
 _Key = TypeVar("_Key")
 _LABELS = (*(TYPE_LABELS[number] for number in _plane.TYPES), OTHER_TYPE)
 
 
-def summarize(listeners: Sequence[Listener], server: _plane.Server | None) -> Counters:
+def summarize(
+    listeners: Sequence[Listener], server: _plane.Server | None, generations: Generations, receive_buffer: int
+) -> Counters:
     """
     Add up what was counted, by label.
 
     Args:
         listeners: In the order in which the server was given them.
         server: The threads; None: none have been started.
+        generations: What the plane was given.
+        receive_buffer: As in `Counters`.
     """
     requests: Counter[tuple[str, str, str, str]] = Counter()
     responses: Counter[tuple[str, str]] = Counter()
@@ -67,6 +72,9 @@ def summarize(listeners: Sequence[Listener], server: _plane.Server | None) -> Co
         # Every answer is put together from RRsets that were rendered when they were published.
         cache_hits=requests.total(),
         cache_misses=0,
+        publishes=Counter(generations.publishes),
+        generation_ages_s=generations.ages_s(),
+        receive_buffer=receive_buffer,
     )
 
 

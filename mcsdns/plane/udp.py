@@ -16,7 +16,7 @@ from typing import Any
 from mcsdns.metrics import DURATION_BUCKETS_S
 from mcsdns.plane.answers import Answers
 from mcsdns.plane.counters import Drop, Totals
-from mcsdns.plane.sockets import AnyAddressSocket
+from mcsdns.plane.sockets import AnyAddressSocket, dropped
 
 LARGEST_QUERY = 0xFFFF
 """Octets of a datagram that are read: all there can be, so that what stands behind a message is truly ignored."""
@@ -52,6 +52,11 @@ class UdpServer:
     def start(self) -> None:
         """Answer from now on, in the running loop."""
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._drain)
+
+    @property
+    def overflow(self) -> int:
+        """Datagrams that the system has dropped because the socket's buffer was full. Not to be asked after `stop`."""
+        return dropped(self._socket)
 
     def stop(self) -> None:
         """Close the socket."""

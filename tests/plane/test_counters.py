@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -100,6 +101,38 @@ def test_malformed_by_what_is(plane_name: str) -> None:
         )
         counters = served.counters()
     assert counters.malformed == {"counts": 2, "question": 1, "record": 1, "opt": 1}
+
+
+def test_publishes(plane_name: str) -> None:
+    """Updates that were taken over, by view, and the seconds since the last; what is staged is none."""
+    with serving(plane_name, [UPDATE, zones.update(zones.RECORDS, view="west")]) as served:
+        served.stage(zones.update("web.test.svc A 10.0.0.1"))
+        served.publish(zones.update(serial=2))
+        time.sleep(0.05)
+        counters = served.counters()
+    assert counters.publishes == {"any": 2, "west": 1}
+    ages = counters.generation_ages_s
+    assert 0.05 <= ages["any"] <= ages["west"] < 30
+
+
+def test_queries_that_a_full_buffer_lost(plane_name: str) -> None:
+    """The system drops what a socket has no room for; that is counted, and the room there is told."""
+    with serving(plane_name, [UPDATE]) as served:
+        room = served.counters().receive_buffer
+        assert room >= 200_000
+        if plane_name == "python":
+            with udp_client(served.port()) as client:
+                served.run(_flooded(client, room))
+            wait_until(lambda: served.counters().drops.get("overflow", 0) > 0)
+            before = served.counters().drops
+    if plane_name == "python":
+        assert served.plane.counters().drops == before, "what was counted stays when the sockets are closed"
+
+
+async def _flooded(client: socket.socket, room: int) -> None:
+    """Send more than there is room for while nobody reads: this runs where the plane does."""
+    for _ in range(room // 500 + 100):
+        client.send(bytes(500))
 
 
 def test_connections(plane_name: str) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import socket
 import time
 from collections import Counter
-from collections.abc import Coroutine
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+import structlog
 
 from mcsdns.errors import PlaneError
 from mcsdns.metrics import SIZE_BUCKETS
@@ -19,7 +23,7 @@ from mcsdns.plane.counters import TYPE_LABELS, Closed, Drop, Refused
 from mcsdns.wire.faults import Fault
 from mcsdns.zone.rrset import ServiceRecords, Update
 from tests import zones
-from tests.planes import framed, native_extension, read_frame, tcp_client, udp_client
+from tests.planes import framed, native_extension, read_frame, serving, tcp_client, udp_client
 from tests.wire.messages import WEB, ask, judge
 
 if TYPE_CHECKING:
@@ -32,6 +36,13 @@ T = TypeVar("T")
 
 def run(work: Coroutine[object, object, T]) -> T:
     return asyncio.run(work)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def started(stack: ExitStack, threads: int, *hosts: str) -> tuple[NativePlane, list[Listener]]:
@@ -115,6 +126,40 @@ def test_an_update_that_cannot_stand_in_a_zone_is_an_error_of_ours() -> None:
         with udp_client(listener.port) as client:
             client.send(ask(WEB))
             assert judge(ask(WEB), "udp", client.recv(512)).answer == ["10.42.42.42"]
+
+
+def test_without_descriptors_accepting_rests() -> None:
+    """EMFILE: one line in the log when it begins and one when it is over; UDP and what is connected go on; it is counted."""
+    with ExitStack() as stack:
+        logs = stack.enter_context(structlog.testing.capture_logs())
+        served = stack.enter_context(serving("native", [UPDATE]))
+        before = stack.enter_context(tcp_client(served.port()))
+        before.sendall(framed(ask()))
+        assert read_frame(before)
+        udp = stack.enter_context(udp_client(served.port()))
+        waiting = stack.enter_context(socket.socket())
+        waiting.settimeout(5)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (max(int(fd.name) for fd in Path("/proc/self/fd").iterdir()) + 1, limits[1])
+        )
+        with ExitStack() as taken:
+            with suppress(OSError):
+                while True:
+                    taken.callback(os.close, os.dup(waiting.fileno()))
+            waiting.connect(("127.0.0.1", served.port()))
+            waiting.sendall(framed(ask()))
+            wait_until(lambda: bool(logs))
+            before.sendall(framed(ask()))
+            assert read_frame(before)
+            udp.send(ask())
+            assert udp.recv(512)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert read_frame(waiting)
+        wait_until(lambda: len(logs) == 2)
+        assert 1 <= served.counters().tcp_refused["no-descriptor"] <= 5
+    assert [line["event"] for line in logs] == ["cannot accept", "accepting again"]
 
 
 def test_publishing_costs_what_changes() -> None:

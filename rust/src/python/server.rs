@@ -111,6 +111,10 @@ impl Server {
         self.lock().tcp.open.get()
     }
 
+    fn tcp_is_resting(&self) -> bool {
+        self.lock().tcp.is_resting.get() > 0
+    }
+
     fn tcp_refused(&self) -> Vec<(&'static str, u64)> {
         named(Refused::NAMES, self.lock().tcp.refused.get())
     }

@@ -44,6 +44,8 @@ impl Closed {
 pub struct TcpCounters {
     /// Connections that are open now.
     pub open: Count,
+    /// 1 while accepting rests, else 0.
+    pub is_resting: Count,
     /// By `Refused`.
     pub refused: Counts<{ Refused::NAMES.len() }>,
     /// By `Closed`.

@@ -175,11 +175,15 @@ impl Server {
             for _ in 0..ACCEPTS {
                 let Some(listener) = self.listeners.get_mut(index).filter(|listener| listener.is_ready) else { break };
                 match listener.socket.accept() {
-                    Ok((stream, peer)) => self.admit(Connection::new(stream, peer.ip(), index, now)),
+                    Ok((stream, peer)) => {
+                        self.counters.is_resting.set(0);
+                        self.admit(Connection::new(stream, peer.ip(), index, now));
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => listener.is_ready = false,
                     Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                     Err(_) => {
                         self.counters.refused.add(Refused::NoDescriptor as usize, 1);
+                        self.counters.is_resting.set(1);
                         self.rests_until = Some(now + REST);
                         return;
                     }

@@ -11,6 +11,7 @@ from mcsdns.configfile import parse
 from mcsdns.metrics import Counters
 from mcsdns.plane.base import Listener
 from mcsdns.plane.counters import Ledger, Totals, summarize
+from mcsdns.plane.generations import Generations
 from mcsdns.source.events import Resource
 from mcsdns.source.health import Health
 from mcsdns.zone.view import ZoneView
@@ -45,9 +46,11 @@ class FakePlane:
     def __init__(self) -> None:
         self.ledgers = [Ledger("west", "udp", "1"), Ledger("west", "tcp", "2"), Ledger("east", "udp", "1")]
         self.totals = Totals()
+        self.clock = Clock()
+        self.generations = Generations(self.clock)
 
     def counters(self) -> Counters:
-        return summarize(self.ledgers, self.totals)
+        return summarize(self.ledgers, self.totals, self.generations, overflow=0, receive_buffer=425_984)
 
 
 class FakeServer:

@@ -126,6 +126,17 @@ def test_no_age_before_the_first_sign_of_life() -> None:
     assert "mcsdns_last_event_age_seconds" not in names
 
 
+def test_publishes(server: FakeServer) -> None:
+    """How many there were, and how long ago the last: of views that were published."""
+    for _ in range(2):
+        server.plane.generations.count("west")
+    server.plane.clock.now += 7
+    assert value(server, "mcsdns_publishes_total", view="west") == 2
+    assert value(server, "mcsdns_generation_age_seconds", view="west") == 7
+    assert value(server, "mcsdns_udp_receive_buffer_bytes") == 425_984
+    assert ("mcsdns_publishes_total", frozenset({("view", "east")})) not in scrape(server)
+
+
 def test_views(server: FakeServer) -> None:
     """Serial, services, completeness."""
     assert value(server, "mcsdns_zone_serial", view="west") == 1_800_000_001
