@@ -13,50 +13,12 @@ use std::time::Instant;
 
 use mio::net::TcpStream;
 
-use crate::answer::{Outcome, Reply, answer};
-use crate::counters::Ledger;
-use crate::edns::Transport;
-use crate::rotation::Rotation;
 use crate::tcp::counters::Closed;
 use crate::tcp::limits::Limits;
-use crate::types::Rcode;
-use crate::zone::Snapshot;
+use crate::tcp::round::{Round, Scratch, Service, WRITE_SIZE, first_message};
 
 /// Messages that do not parse before the end: what comes is then not DNS, or not in step with the lengths.
 const MALFORMED_LIMIT: u8 = 3;
-/// Octets of responses after which no more are added to one write: enough for system calls not to matter, little enough to hold for
-/// each of thousands of clients that do not read.
-const WRITE_SIZE: usize = 16 << 10;
-/// Octets that are read in one go.
-const READ_SIZE: usize = 64 << 10;
-/// Octets of the largest response and its length.
-const LARGEST_FRAME: usize = 2 + 0xFFFF;
-
-/// What the thread lends to the connection that has its turn.
-pub struct Scratch {
-    read: Box<[u8]>,
-    write: Box<[u8]>,
-    rotation: Rotation,
-}
-
-impl Default for Scratch {
-    fn default() -> Self {
-        let read = vec![0; READ_SIZE].into_boxed_slice();
-        let write = vec![0; WRITE_SIZE + LARGEST_FRAME].into_boxed_slice();
-        Self { read, write, rotation: Rotation::default() }
-    }
-}
-
-/// What is answered on a connection.
-pub struct Service<'a> {
-    /// The zone.
-    pub snapshot: &'a Snapshot,
-    /// How queries come.
-    pub transport: &'a Transport,
-    /// What is counted.
-    pub ledger: &'a Ledger,
-}
-
 /// What becomes of a connection after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -319,44 +281,4 @@ impl Connection {
         }
         true
     }
-}
-
-/// The answers of one turn.
-struct Round<'a> {
-    service: &'a Service<'a>,
-    rotation: &'a mut Rotation,
-    out: &'a mut [u8],
-    size: usize,
-    replied: u64,
-}
-
-impl Round<'_> {
-    /// Answer a message behind what was answered before; false where it does not parse.
-    fn answer(&mut self, message: &[u8]) -> bool {
-        let Some((length, room)) = self.out.get_mut(self.size..).and_then(|out| out.split_first_chunk_mut::<2>())
-        else {
-            return false;
-        };
-        let Service { snapshot, transport, ledger } = self.service;
-        match answer(message, transport, snapshot, self.rotation, room) {
-            Outcome::Reply(reply @ Reply { size, rcode, .. }) => {
-                ledger.count(message.len(), &reply);
-                // A response over TCP has at most 65,535 octets.
-                *length = (size as u16).to_be_bytes();
-                self.size += 2 + size;
-                self.replied += 1;
-                rcode != Rcode::FormErr
-            }
-            Outcome::Silence(why) => {
-                ledger.count_drops(why, 1);
-                false
-            }
-        }
-    }
-}
-
-/// The first message of a stream, if it is whole.
-fn first_message(octets: &[u8]) -> Option<&[u8]> {
-    let (&length, rest) = octets.split_first_chunk()?;
-    rest.get(..usize::from(u16::from_be_bytes(length)))
 }

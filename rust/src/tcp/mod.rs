@@ -18,6 +18,7 @@
 pub mod connection;
 pub mod counters;
 pub mod limits;
+pub mod round;
 pub mod table;
 
 use std::io::{self, ErrorKind};
@@ -32,9 +33,10 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::counters::Ledger;
 use crate::edns::Transport;
 use crate::view::View;
-use connection::{Connection, Next, Scratch, Service};
+use connection::{Connection, Next};
 use counters::{Closed, Refused, TcpCounters};
 use limits::Limits;
+use round::{Scratch, Service};
 use table::Table;
 
 /// Connections accepted in one go, before those that are there have their turn.

@@ -1,13 +1,16 @@
-//! The system calls that have no safe form in `std`: datagrams in batches. All `unsafe` of the crate is here.
+//! Datagrams in batches: one system call receives many, one sends the responses.
 //!
-//! The invariant of a `Batch`: every pointer in its headers leads into an allocation that the batch owns and never moves or resizes,
-//! with the length that stands beside it. Headers are written by `Batch::new`, `receive` and `reply` alone.
+//! The invariant of a `Batch`: every pointer in its headers leads into one of its regions, within the bounds that stand beside it, and is
+//! made from that region's own pointer. The system follows them during a call alone, and a call borrows the batch mutably. `Batch::new`
+//! sets those of the queries once and for all; `reply` those of one response.
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::ptr;
 
+use super::UdpSocket;
+use super::region::Region;
 use crate::edns::LEAST_PAYLOAD;
 
 /// Datagrams in one system call. See benchmarks/README.md for what other numbers brought.
@@ -22,84 +25,17 @@ pub const LARGEST_REPLY: usize = 4096;
 /// Room for one control message with an `in6_pktinfo` or an `in_pktinfo`, and where its data begins.
 const CONTROL: usize = 40;
 const CONTROL_DATA: usize = 16;
-/// `SO_MEMINFO` (`linux/socket.h`) and the places of its answer (`linux/sock_diag.h`).
-const SO_MEMINFO: libc::c_int = 55;
-const MEMINFO_VARS: usize = 9;
-const MEMINFO_DROPS: usize = 8;
-
-/// A bound UDP socket that blocks.
-#[derive(Debug)]
-pub struct UdpSocket(OwnedFd);
-
-/// Take over a descriptor from Python, which has let go of it (`socket.detach`).
-#[must_use]
-pub fn own(fd: RawFd) -> OwnedFd {
-    // SAFETY: `_plane.pyi` demands an open descriptor that nobody else closes; a safe function, because Python knows no other kind.
-    unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-impl From<OwnedFd> for UdpSocket {
-    fn from(fd: OwnedFd) -> Self {
-        Self(fd)
-    }
-}
-
-impl UdpSocket {
-    /// Wake every thread that waits for a datagram, and let none wait again.
-    pub fn shutdown(&self) {
-        // SAFETY: the descriptor is open for as long as `self`. On an unbound peer the call says ENOTCONN, and wakes all the same.
-        unsafe { libc::shutdown(self.0.as_raw_fd(), libc::SHUT_RD) };
-    }
-
-    /// How many datagrams the system has dropped because the socket's buffer was full. It wraps at 2³².
-    #[must_use]
-    pub fn dropped(&self) -> u32 {
-        let mut found = [0_u32; MEMINFO_VARS];
-        let mut size = size_of_val(&found) as libc::socklen_t;
-        // SAFETY: the pointer and the size are those of `found`, which outlives the call.
-        unsafe {
-            libc::getsockopt(
-                self.0.as_raw_fd(),
-                libc::SOL_SOCKET,
-                SO_MEMINFO,
-                found.as_mut_ptr().cast(),
-                &raw mut size,
-            );
-        }
-        found.get(MEMINFO_DROPS).copied().unwrap_or_default()
-    }
-}
-
-/// Wait until one of several sockets has a datagram; tells for each whether it may have one.
-///
-/// # Errors
-/// As poll(2); an interrupt is none.
-pub fn wait(sockets: &[&UdpSocket], are_ready: &mut Vec<bool>) -> io::Result<()> {
-    let mut asked: Vec<libc::pollfd> = sockets
-        .iter()
-        .map(|socket| libc::pollfd { fd: socket.0.as_raw_fd(), events: libc::POLLIN, revents: 0 })
-        .collect();
-    // SAFETY: the pointer and the count are those of `asked`.
-    let found = unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, -1) };
-    are_ready.clear();
-    are_ready.extend(asked.iter().map(|asked| found > 0 && asked.revents != 0));
-    match io::Error::last_os_error() {
-        error if found < 0 && error.kind() != io::ErrorKind::Interrupted => Err(error),
-        _ => Ok(()),
-    }
-}
 
 /// Datagrams that are received together, and the responses to them, which leave together.
 pub struct Batch {
-    queries: Box<[u8]>,
-    replies: Box<[u8]>,
-    addresses: Box<[libc::sockaddr_in6; BATCH]>,
-    controls: Box<[Control; BATCH]>,
-    incoming: Box<[libc::mmsghdr; BATCH]>,
-    outgoing: Box<[libc::mmsghdr; BATCH]>,
+    queries: Region<u8>,
+    replies: Region<u8>,
+    addresses: Region<libc::sockaddr_in6>,
+    controls: Region<Control>,
     /// Behind the headers: first those of the queries, then those of the responses.
-    parts: Box<[libc::iovec; 2 * BATCH]>,
-    is_wildcard: bool,
+    parts: Region<libc::iovec>,
+    incoming: Box<[libc::mmsghdr]>,
+    outgoing: Box<[libc::mmsghdr]>,
     received: usize,
     replied: usize,
     /// Octets of all responses so far.
@@ -115,22 +51,32 @@ impl Batch {
     #[must_use]
     pub fn new(is_wildcard: bool) -> Self {
         // SAFETY: these C structures are numbers and pointers; all zero is a value of each.
-        let (addresses, incoming, outgoing, parts) = unsafe {
-            (Box::new(mem::zeroed()), Box::new(mem::zeroed()), Box::new(mem::zeroed()), Box::new(mem::zeroed()))
-        };
-        Self {
-            queries: zeroed(BATCH * QUERY_STRIDE),
-            replies: zeroed(BATCH * LARGEST_REPLY),
-            addresses,
-            controls: Box::new([Control([0; CONTROL]); BATCH]),
-            incoming,
-            outgoing,
-            parts,
-            is_wildcard,
+        let (address, part, header) = unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
+        let mut made = Self {
+            queries: Region::new(zeroed(BATCH * QUERY_STRIDE)),
+            replies: Region::new(zeroed(BATCH * LARGEST_REPLY)),
+            addresses: Region::new(vec![address; BATCH].into_boxed_slice()),
+            controls: Region::new(vec![Control([0; CONTROL]); BATCH].into_boxed_slice()),
+            parts: Region::new(vec![part; 2 * BATCH].into_boxed_slice()),
+            incoming: vec![header; BATCH].into_boxed_slice(),
+            outgoing: vec![header; BATCH].into_boxed_slice(),
             received: BATCH,
             replied: 0,
             written: 0,
+        };
+        for index in 0..BATCH {
+            let query = made.queries.at(index * QUERY_STRIDE).cast();
+            if let Some(part) = made.parts.one_mut(index) {
+                *part = libc::iovec { iov_base: query, iov_len: LARGEST_QUERY };
+            }
         }
+        for (index, header) in made.incoming.iter_mut().enumerate() {
+            let header = &mut header.msg_hdr;
+            header.msg_name = made.addresses.at(index).cast();
+            (header.msg_iov, header.msg_iovlen) = (made.parts.at(index), 1);
+            header.msg_control = if is_wildcard { made.controls.at(index).cast() } else { ptr::null_mut() };
+        }
+        made
     }
 
     /// Receive as many datagrams as are there, and, where `waits`, at least one.
@@ -140,7 +86,7 @@ impl Batch {
     pub fn receive(&mut self, socket: &UdpSocket, waits: bool) -> io::Result<usize> {
         self.rearm();
         let flags = if waits { libc::MSG_WAITFORONE } else { libc::MSG_DONTWAIT };
-        // SAFETY: `rearm` has made the headers of all BATCH slots lead into buffers of this batch, with their sizes.
+        // SAFETY: the invariant; there are BATCH headers, and `rearm` has set the sizes that the last call has changed.
         let found = unsafe {
             libc::recvmmsg(socket.0.as_raw_fd(), self.incoming.as_mut_ptr(), BATCH as u32, flags as _, ptr::null_mut())
         };
@@ -148,21 +94,11 @@ impl Batch {
         Ok(self.received)
     }
 
-    /// Prepare the slots that the last batch has used.
+    /// Prepare the headers that the last call has used.
     fn rearm(&mut self) {
-        let slots = self.incoming.iter_mut().zip(self.parts.iter_mut()).zip(self.addresses.iter_mut());
-        let slots = slots.zip(self.controls.iter_mut()).zip(self.queries.chunks_exact_mut(QUERY_STRIDE));
-        for ((((header, part), address), control), query) in slots.take(self.received) {
-            *part = libc::iovec { iov_base: query.as_mut_ptr().cast(), iov_len: LARGEST_QUERY };
-            let header = &mut header.msg_hdr;
-            header.msg_name = ptr::from_mut(address).cast();
-            header.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
-            header.msg_iov = part;
-            header.msg_iovlen = 1;
-            if self.is_wildcard {
-                header.msg_control = control.0.as_mut_ptr().cast();
-                header.msg_controllen = CONTROL as _;
-            }
+        for header in self.incoming.iter_mut().take(self.received) {
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+            header.msg_hdr.msg_controllen = if header.msg_hdr.msg_control.is_null() { 0 } else { CONTROL as _ };
         }
         self.received = 0;
         self.replied = 0;
@@ -174,29 +110,28 @@ impl Batch {
         let size = self.incoming.get(index).map_or(0, |header| header.msg_len as usize);
         let start = index * QUERY_STRIDE;
         let query = self.queries.get(start..start + size).unwrap_or_default();
-        let room = self.replies.get_mut(self.written..).unwrap_or_default();
-        (query, room.get_mut(..LARGEST_REPLY).unwrap_or_default())
+        (query, self.replies.get_mut(self.written..self.written + LARGEST_REPLY).unwrap_or_default())
     }
 
     /// Let the response of so many octets, which was written where `exchange` said, leave with the others.
     pub fn reply(&mut self, index: usize, size: usize) {
-        let (Some(asked), Some(control)) = (self.incoming.get(index), self.controls.get_mut(index)) else {
-            return;
-        };
+        let Some(asked) = self.incoming.get(index).map(|header| header.msg_hdr) else { return };
         let (Some(header), Some(part)) =
-            (self.outgoing.get_mut(self.replied), self.parts.get_mut(BATCH + self.replied))
+            (self.outgoing.get_mut(self.replied), self.parts.one_mut(BATCH + self.replied))
         else {
             return;
         };
-        let Some(octets) = self.replies.get_mut(self.written..self.written + size) else {
+        if self.replies.get(self.written..self.written + size).is_none() {
             return;
-        };
-        *part = libc::iovec { iov_base: octets.as_mut_ptr().cast(), iov_len: size };
-        header.msg_hdr = asked.msg_hdr;
-        header.msg_hdr.msg_iov = part;
+        }
+        *part = libc::iovec { iov_base: self.replies.at(self.written).cast(), iov_len: size };
+        header.msg_hdr = asked;
+        header.msg_hdr.msg_iov = self.parts.at(BATCH + self.replied);
         header.msg_hdr.msg_flags = 0;
-        if header.msg_hdr.msg_controllen > 0 {
-            leave_from_where_asked(&mut control.0, asked.msg_hdr.msg_controllen);
+        if asked.msg_controllen > 0
+            && let Some(control) = self.controls.one_mut(index)
+        {
+            leave_from_where_asked(&mut control.0, asked.msg_controllen);
         }
         self.replied += 1;
         self.written += size;
@@ -206,7 +141,7 @@ impl Batch {
     pub fn send(&mut self, socket: &UdpSocket) -> usize {
         let (mut at, mut unsent) = (0, 0);
         while let Some(rest) = self.outgoing.get_mut(at..self.replied).filter(|rest| !rest.is_empty()) {
-            // SAFETY: `reply` has made the headers up to `replied` lead to buffers of this batch that `receive` and it have filled.
+            // SAFETY: the invariant; `reply` has filled the headers up to `replied`.
             let sent = unsafe {
                 libc::sendmmsg(socket.0.as_raw_fd(), rest.as_mut_ptr(), rest.len() as u32, libc::MSG_DONTWAIT as _)
             };
