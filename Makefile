@@ -47,10 +47,20 @@ rust: ## the native plane's own tests
 	@if command -v cargo >/dev/null; then cd rust && cargo test --locked --quiet; \
 	else echo "Rust (cargo) is not here: the native plane is not tested"; fi
 
+# Seconds for each of the fuzz targets, which run beside each other.
+FUZZ_S ?= 60
+
+.PHONY: fuzz
+fuzz: ## fuzz the native plane with libFuzzer, and run its tests under AddressSanitizer
+	@if command -v cargo >/dev/null && command -v c++ >/dev/null; then rust/fuzz/run $(FUZZ_S) && cd rust && \
+	  RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --locked --quiet --tests --target-dir target/sanitized \
+	    --target "$$(rustc -vV | sed -n 's/^host: //p')"; \
+	else echo "Rust (cargo) or a C++ compiler is not here: the native plane is not fuzzed"; fi
+
 .PHONY: servers
 servers: $(READY) ## build the real peers that tests and benchmarks use (Go)
 	@if command -v go >/dev/null; then $(BIN)/python -m tests.servers.build; \
 	else echo "Go is not here: tests against real API servers and CoreDNS are skipped"; fi
 
 clean: ## remove what was made here
-	rm -rf $(VENV) rust/target mcsdns/_plane*.so build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) rust/target rust/fuzz/target rust/fuzz/work mcsdns/_plane*.so build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

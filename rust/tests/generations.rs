@@ -57,7 +57,7 @@ fn a_reader_sees_whole_generations_and_frees_none() {
                 assert_eq!(freed(), freed_before, "a packet thread frees nothing");
             });
         }
-        for round in 1..100 {
+        for round in 1..30 {
             // Large ones in parts, and small ones.
             for at in (0..SERVICES).step_by(500) {
                 view.stage(&services(at..at + 500, round)).unwrap();

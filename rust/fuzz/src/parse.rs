@@ -21,6 +21,7 @@ fuzz_target!(|message: &[u8]| {
         Err(Drop::NoHeader) => assert!(message.len() < 12),
         Err(why) => assert!(why == Drop::Response && is_response),
         Ok(query) => {
+            std::hint::black_box(&query);
             assert!(message.len() >= 12 && !is_response);
             if let Some(question) = query.question {
                 assert!(name::is_well_formed(question.name.as_bytes()));
