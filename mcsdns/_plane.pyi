@@ -96,6 +96,7 @@ class Server:
         udp_payload: As in `mcsdns.wire.edns.Transport`.
         keepalive: Likewise.
         nsid: Likewise.
+        cores: That the UDP threads are pinned to, in turns; none: they are not.
         connections: As `tcp_connections` in `mcsdns.config.Limits`, and so on.
 
     Raises:
@@ -109,6 +110,7 @@ class Server:
         udp_payload: int,
         keepalive: int,
         nsid: bytes | None,
+        cores: Sequence[int],
         connections: int,
         per_client: int,
         idle_s: float,

@@ -156,6 +156,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     negative_ttl: Ttl = 5
     plane: Literal["auto", "native", "python"] = "auto"
     threads: Annotated[int, Meta(ge=1, le=256)] | None = None
+    pin: bool = False
     listen: list[Listen] = field(default_factory=lambda: [Listen(Address("127.0.0.1", 5300))])
     advertise: list[str] | None = None
     admin: Address = field(default_factory=lambda: Address("127.0.0.1", 9153))

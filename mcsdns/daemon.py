@@ -54,7 +54,7 @@ class Daemon:
         self._served = [config.view_of(listen) for listen in config.listen]
         self._assembly = Assembly(config)
         nsid = config.nsid.encode() if config.nsid is not None else None
-        self._plane = make_plane(config.plane, config.limits, nsid, config.threads)
+        self._plane = make_plane(config.plane, config.limits, nsid, config.threads, pin=config.pin)
         path = str(file.path) if file is not None else None
         self._state = ServerState(config, self._plane, self._is_ready, path=path)
         self._state.views = self._assembly.views

@@ -22,7 +22,12 @@ def has_extension() -> bool:
 
 
 def make_plane(
-    choice: Literal["auto", "native", "python"], limits: Limits, nsid: bytes | None, threads: int | None = None
+    choice: Literal["auto", "native", "python"],
+    limits: Limits,
+    nsid: bytes | None,
+    threads: int | None = None,
+    *,
+    pin: bool = False,
 ) -> Plane:
     """
     Make the plane that the configuration asks for.
@@ -32,6 +37,7 @@ def make_plane(
         limits: What it allows.
         nsid: What it answers to NSID (RFC 5001), or None.
         threads: How many threads of the native plane answer over UDP; None: one for each core.
+        pin: Let each of these threads run on one core alone.
 
     Raises:
         PlaneError: `native` was asked for and is not there, or cannot be loaded.
@@ -55,7 +61,7 @@ def make_plane(
                 ) from error
             why = f"the native plane cannot be loaded: {error}"
         else:
-            plane = NativePlane(limits, nsid, threads)
+            plane = NativePlane(limits, nsid, threads, pin=pin)
             log.info("plane chosen", plane="native", why="asked for" if choice == "native" else "installed")
             return plane
     log.info("plane chosen", plane="python", why=why)

@@ -36,14 +36,19 @@ class NativePlane:
         limits: What it allows.
         nsid: The identifier that it tells to those who ask for it, or None.
         threads: How many threads answer over UDP; None: one for each core that the process may use.
+        pin: Let each of these threads run on one core alone.
     """
 
     name = "native"
 
-    def __init__(self, limits: Limits, nsid: bytes | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, limits: Limits, nsid: bytes | None = None, threads: int | None = None, *, pin: bool = False
+    ) -> None:
         self._limits = limits
         self._nsid = nsid
-        self._threads = threads or len(os.sched_getaffinity(0))
+        cores = sorted(os.sched_getaffinity(0))
+        self._threads = threads or len(cores)
+        self._cores = cores if pin else ()
         self._zones: dict[str, _plane.Zone] = {}
         self._generations = Generations()
         self._listeners: Sequence[Listener] = ()
@@ -116,6 +121,7 @@ class NativePlane:
                 udp_payload=limits.udp_payload,
                 keepalive=min(0xFFFF, round(limits.tcp_idle_s * 10)),
                 nsid=self._nsid,
+                cores=self._cores,
                 connections=limits.tcp_connections,
                 per_client=limits.tcp_connections_per_client,
                 idle_s=limits.tcp_idle_s,

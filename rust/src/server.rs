@@ -15,7 +15,7 @@ use crate::sys::UdpSocket;
 use crate::tcp::counters::TcpCounters;
 use crate::tcp::limits::Limits;
 use crate::view::View;
-use crate::{tcp, udp};
+use crate::{sys, tcp, udp};
 
 /// What the configuration says to a plane.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Settings {
     pub keepalive: u16,
     /// What is told to who asks who we are.
     pub nsid: Option<Box<[u8]>>,
+    /// Cores that the threads for UDP are pinned to, in turns; none at all: they are not.
+    pub cores: Vec<usize>,
     /// What TCP clients may take.
     pub limits: Limits,
 }
@@ -115,7 +117,9 @@ impl Server {
         let mut started = Self { is_stopped: Arc::default(), threads: Vec::new(), waker, sockets, counted, tcp };
         let spawned = started.spawn("mcsdns-tcp".into(), move |is_stopped| server.serve(is_stopped)).and_then(|()| {
             ranks.into_iter().enumerate().try_for_each(|(rank, endpoints)| {
-                started.spawn(format!("mcsdns-udp-{rank}"), move |is_stopped| udp::serve(&endpoints, is_stopped))
+                started.spawn(format!("mcsdns-udp-{rank}"), move |is_stopped| udp::serve(&endpoints, is_stopped))?;
+                let core = settings.cores.iter().cycle().nth(rank);
+                started.threads.last().zip(core).map_or(Ok(()), |(thread, &core)| sys::pin(thread, core))
             })
         });
         // Whether or not all came up, `stop` ends those that did.

@@ -19,7 +19,7 @@ const ROUNDS: usize = 20;
 fn settings() -> Settings {
     let [idle, message, write] = [5, 2, 2].map(Duration::from_secs);
     let limits = Limits { connections: 16, per_client: 16, idle, message, write, in_flight: 10 };
-    Settings { udp_payload: 1232, keepalive: 300, nsid: Some(b"here"[..].into()), limits }
+    Settings { udp_payload: 1232, keepalive: 300, nsid: Some(b"here"[..].into()), cores: Vec::new(), limits }
 }
 
 /// Let the system say which address was asked, as `mcsdns.plane.sockets` does for a wildcard address.

@@ -45,11 +45,11 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def started(stack: ExitStack, threads: int, *hosts: str) -> tuple[NativePlane, list[Listener]]:
+def started(stack: ExitStack, threads: int, *hosts: str, pin: bool = False) -> tuple[NativePlane, list[Listener]]:
     native_extension()
     from mcsdns.plane.native import NativePlane  # noqa: PLC0415 - it is not everywhere
 
-    plane = NativePlane(Limits(), None, threads)
+    plane = NativePlane(Limits(), None, threads, pin=pin)
     plane.publish(UPDATE)
     listeners = run(plane.start([Listener(host, 0, "any") for host in hosts]))
     stack.callback(lambda: run(plane.stop()))
@@ -67,6 +67,23 @@ def test_clients_are_shared_out_between_threads() -> None:
                 first[judge(HEADLESS, "udp", client.recv(512)).answer[0]] += 1
         assert plane.counters().requests == {("any", "udp", "1", "A"): 200}
         assert set(first) == {"10.1.0.1", "10.1.0.2", "10.2.0.1"}
+
+
+@pytest.mark.parametrize("pin", [False, True])
+def test_threads_are_pinned_if_asked(pin: bool) -> None:
+    """Each thread for UDP runs on one core, in turns; without the setting it runs wherever the process may."""
+    cores = sorted(os.sched_getaffinity(0))
+    with ExitStack() as stack:
+        started(stack, 3, "127.0.0.1", pin=pin)
+        # A thread gives itself its name.
+        wait_until(lambda: len(udp_threads()) == 3)
+        allowed = [sorted(os.sched_getaffinity(number)) for _, number in sorted(udp_threads().items())]
+    assert allowed == [[cores[rank % len(cores)]] if pin else cores for rank in range(3)]
+
+
+def udp_threads() -> dict[str, int]:
+    tasks = {(task / "comm").read_text().strip(): int(task.name) for task in Path("/proc/self/task").iterdir()}
+    return {name: number for name, number in tasks.items() if name.startswith("mcsdns-udp-")}
 
 
 def test_several_listeners_share_the_threads() -> None:

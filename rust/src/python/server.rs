@@ -65,7 +65,7 @@ pub struct Server {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (listeners, *, udp_payload, keepalive, nsid, connections, per_client, idle_s, message_s, write_s, in_flight))]
+    #[pyo3(signature = (listeners, *, udp_payload, keepalive, nsid, cores, connections, per_client, idle_s, message_s, write_s, in_flight))]
     #[expect(clippy::too_many_arguments, reason = "they are the configuration's limits")]
     fn new(
         py: Python,
@@ -73,6 +73,7 @@ impl Server {
         udp_payload: u16,
         keepalive: u16,
         nsid: Option<Vec<u8>>,
+        cores: Vec<usize>,
         connections: usize,
         per_client: usize,
         idle_s: f64,
@@ -85,7 +86,7 @@ impl Server {
         if usize::from(udp_payload) > sys::LARGEST_REPLY {
             return Err(PyValueError::new_err(format!("expected udp_payload up to {}", sys::LARGEST_REPLY)));
         }
-        let settings = Settings { udp_payload, keepalive, nsid: nsid.map(Vec::into_boxed_slice), limits };
+        let settings = Settings { udp_payload, keepalive, nsid: nsid.map(Vec::into_boxed_slice), cores, limits };
         let listeners = listeners.into_iter().map(|(zone, udp, tcp, is_wildcard)| {
             let view = zone.get().view.clone();
             let udp = udp.into_iter().map(sys::own).collect();

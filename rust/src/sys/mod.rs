@@ -4,7 +4,10 @@ mod batch;
 mod region;
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::thread::JoinHandleExt;
+use std::thread::JoinHandle;
 
 pub use batch::{BATCH, Batch, LARGEST_REPLY};
 
@@ -12,6 +15,25 @@ pub use batch::{BATCH, Batch, LARGEST_REPLY};
 const SO_MEMINFO: libc::c_int = 55;
 const MEMINFO_VARS: usize = 9;
 const MEMINFO_DROPS: usize = 8;
+
+/// Let a thread run on one core alone.
+///
+/// # Errors
+/// The process may not use that core.
+pub fn pin(thread: &JoinHandle<()>, core: usize) -> io::Result<()> {
+    // SAFETY: the structure is a set of bits; all zero is the empty one.
+    let mut cores: libc::cpu_set_t = unsafe { mem::zeroed() };
+    if core >= 8 * size_of_val(&cores) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: the core is within the set, as was just seen.
+    unsafe { libc::CPU_SET(core, &mut cores) };
+    // SAFETY: the thread is not joined, so its number is its own; the pointer and the size are those of `cores`.
+    match unsafe { libc::pthread_setaffinity_np(thread.as_pthread_t(), size_of_val(&cores), &raw const cores) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
 
 /// A bound UDP socket that blocks.
 #[derive(Debug)]
