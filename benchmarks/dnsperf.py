@@ -14,6 +14,7 @@ MODES: Final = {
     "UDP": (),
     "UDP with EDNS": ("-e",),
     "TCP": ("-m", "tcp"),
+    "TCP, a connection each": ("-m", "tcp", "-O", "num-queries-per-conn=1"),
 }
 """How queries come, as dnsperf's options."""
 CLIENT_CORE: Final = 1
@@ -35,9 +36,19 @@ class Run(NamedTuple):
         return self.rcodes.get(rcode, 0) / max(1, self.queries)
 
 
-def run(server: Server, port: int, questions: Path, mode: str, seconds: float, rate: int | None = None) -> Run:
+def run(
+    server: Server,
+    port: int,
+    questions: Path,
+    mode: str,
+    seconds: float,
+    rate: int | None = None,
+    *,
+    cores: str = str(CLIENT_CORE),
+    clients: int = 8,
+) -> Run:
     """
-    Ask as fast as the server answers, from core 1.
+    Ask as fast as the server answers.
 
     Args:
         server: Whose CPU time is counted, children included.
@@ -46,12 +57,14 @@ def run(server: Server, port: int, questions: Path, mode: str, seconds: float, r
         mode: One of `MODES`.
         seconds: How long.
         rate: Queries per second at most.
+        cores: Where dnsperf runs, as taskset takes it.
+        clients: Its sockets.
 
     Raises:
         ValueError: dnsperf said something else than its statistics.
     """
-    command = ["taskset", "-c", str(CLIENT_CORE), need("dnsperf"), "-s", "127.0.0.1", "-p", str(port)]
-    command += ["-d", str(questions), "-c", "8", "-q", "400", "-T", "1", "-l", str(seconds), *MODES[mode]]
+    command = ["taskset", "-c", cores, need("dnsperf"), "-s", "127.0.0.1", "-p", str(port)]
+    command += ["-d", str(questions), "-c", str(clients), "-q", "400", "-T", "1", "-l", str(seconds), *MODES[mode]]
     command += ["-Q", str(rate)] if rate is not None else []
     before = server.cpu_seconds()
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 60)

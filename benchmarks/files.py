@@ -52,7 +52,12 @@ def write_questions(questions: Iterable[Question], path: Path) -> None:
 
 
 def write_config(
-    sources: Sequence[Mapping[str, object]], port: int, admin_port: int, path: Path, plane: str = "auto"
+    sources: Sequence[Mapping[str, object]],
+    port: int,
+    admin_port: int,
+    path: Path,
+    plane: str = "auto",
+    **settings: object,
 ) -> None:
     """
     Write a configuration of mcsdns.
@@ -63,6 +68,7 @@ def write_config(
         admin_port: Where HTTP is served.
         path: The file.
         plane: What answers.
+        settings: Further keys.
     """
     content = {
         "zone": ZONE,
@@ -74,6 +80,7 @@ def write_config(
         # 50,000 services in one cluster are more than a member is allowed by default.
         "quotas": {"names": 1_000_000, "endpoints": 10_000_000},
         "clusters": [{"name": f"member-{number:02}", **source} for number, source in enumerate(sources)],
+        **settings,
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 

@@ -50,8 +50,8 @@ def main() -> None:
                 raise SystemExit(f"{server} answers wrong, {len(wrong)} of {SAMPLE}; the first: {wrong[0]}")
         print(head)
         for mode in options.modes:
-            rounds = _measure(options, servers, questions, mode)
-            print(_result(mode, rounds, drawn), flush=True)
+            rounds = measure(options, servers, questions, mode)
+            print(result(mode, rounds, drawn), flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -98,8 +98,8 @@ def _start(
     return servers, questions, drawn
 
 
-def _measure(options: argparse.Namespace, servers: Mapping[str, Any], questions: Path, mode: str) -> Rounds:
-    """Run every server once to warm up, and then in rounds."""
+def measure(options: argparse.Namespace, servers: Mapping[str, Any], questions: Path, mode: str) -> Rounds:
+    """Run every server once to warm up, and then in rounds: `seconds` and `rounds` of the options."""
     for server in servers.values():
         run(server, server.port, questions, mode, min(3.0, options.seconds))
     rounds: list[dict[str, Run]] = []
@@ -113,7 +113,8 @@ def _measure(options: argparse.Namespace, servers: Mapping[str, Any], questions:
     return rounds
 
 
-def _result(mode: str, rounds: Rounds, drawn: Sequence[Question]) -> str:
+def result(mode: str, rounds: Rounds, drawn: Sequence[Question]) -> str:
+    """Return the table of some rounds in which these questions were asked."""
     bases = [base for base in BASES if base in rounds[0]]
     head = [mode, "CPU µs per query", *(f"÷ {base}" for base in bases), "queries/s", "least–most µs", "answers"]
     rows: list[list[str]] = []

@@ -28,6 +28,7 @@ class Mcsdns(Server):
         cpus: Numbers of the cores to run on, or None for all of them.
         waits: `start` returns when it is ready; else as soon as the process exists.
         plane: What answers: `auto`, `native` or `python`.
+        settings: Further keys of the configuration.
     """
 
     start_limit_s = 120.0
@@ -40,18 +41,20 @@ class Mcsdns(Server):
         *,
         waits: bool = True,
         plane: str = "auto",
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__("mcsdns", folder, cpus)
         self.port, self.admin_port = free_port(), free_port()
         self.config_path = self.folder / "mcsdns.yaml"
         self._sources = sources
         self._plane = plane
+        self._settings = settings or {}
         self._waits = waits
 
     def write_config(self) -> Path:
         """Write its configuration, and return the file."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_config(self._sources, self.port, self.admin_port, self.config_path, self._plane)
+        write_config(self._sources, self.port, self.admin_port, self.config_path, self._plane, **self._settings)
         return self.config_path
 
     def command(self) -> list[str]:
