@@ -81,6 +81,13 @@ METRICS = (
         "mcsdns_cluster_state", Kind.GAUGE, ("cluster", "state"), "1 for the state the cluster is in, 0 for the others"
     ),
     Metric(
+        "mcsdns_cluster_transitions_total",
+        Kind.COUNTER,
+        ("cluster", "state", "cause"),
+        "How often the cluster came into a state, by what made it so",
+    ),
+    Metric("mcsdns_cluster_state_age_seconds", Kind.GAUGE, ("cluster",), "Seconds since the last transition"),
+    Metric(
         "mcsdns_last_event_age_seconds",
         Kind.GAUGE,
         ("cluster", "resource"),

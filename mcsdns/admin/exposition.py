@@ -101,6 +101,12 @@ def _clusters(state: ServerState) -> dict[str, Samples]:
         "mcsdns_cluster_state": [
             ((name, one.value), float(health.state is one)) for name, health in state.health.items() for one in State
         ],
+        "mcsdns_cluster_transitions_total": [
+            ((name, to.value, cause), count)
+            for name, health in state.health.items()
+            for (to, cause), count in health.transitions.items()
+        ],
+        "mcsdns_cluster_state_age_seconds": [((name,), health.for_s()) for name, health in state.health.items()],
         "mcsdns_last_event_age_seconds": [((name, one.value), age_s) for name, one, age_s in ages if age_s is not None],
         "mcsdns_relists_total": [
             ((name, one.value, reason), count)

@@ -74,6 +74,7 @@ class Health:
         refusals: What of it is refused, because it is more than that.
         uid: What tells the cluster apart for life (the UID of its namespace kube-system); None where that is not known.
         uid_problem: Why `uid` is not known or cannot be confirmed, or None.
+        transitions: How often it came into a state, by state and cause: `listed`, `whole`, or the code of what broke.
     """
 
     def __init__(self, cluster: str, clock: Callable[[], float] = time.monotonic, quotas: Quotas | None = None) -> None:
@@ -83,6 +84,7 @@ class Health:
         self.state = State.UNSYNCED
         self.cause = "not heard yet"
         self.problems: dict[str, str] = {}
+        self.transitions: dict[tuple[State, str], int] = {}
         self.uid: str | None = None
         self.uid_problem: str | None = None
         self._clock = clock
@@ -95,7 +97,7 @@ class Health:
         stream.heard_at = self._clock()
         if stream.problem is not None:
             stream.problem = None
-            self._settle("streams are whole again")
+            self._settle("whole", "streams are whole again")
 
     def listed(self, resource: Resource, reason: str) -> None:
         """
@@ -110,7 +112,7 @@ class Health:
             stream.relists[reason] = stream.relists.get(reason, 0) + 1
         stream.is_listed = True
         self.alive(resource)
-        self._settle("every resource has been listed")
+        self._settle("listed", "every resource has been listed")
 
     def broken(self, resource: Resource, code: str, problem: str) -> None:
         """
@@ -124,7 +126,7 @@ class Health:
         stream = self.streams[resource]
         stream.errors[code] = stream.errors.get(code, 0) + 1
         stream.problem = problem
-        self._settle(f"{resource}: {problem}")
+        self._settle(code, f"{resource}: {problem}")
         self.cause = f"{resource}: {problem}"
 
     def identified(self, uid: str) -> None:
@@ -175,7 +177,7 @@ class Health:
         """Return the seconds since the last transition."""
         return self._clock() - self.since
 
-    def _settle(self, cause: str) -> None:
+    def _settle(self, code: str, cause: str) -> None:
         """Work out the state and, where it changed, say so once."""
         streams = self.streams.values()
         if not all(stream.is_listed for stream in streams):
@@ -189,6 +191,7 @@ class Health:
             return
         was_for_s, self.since = self.for_s(), self._clock()
         self.state, self.cause = state, cause
+        self.transitions[state, code] = self.transitions.get((state, code), 0) + 1
         if state is State.STALE:
             self._log.warning("cluster stale", error=cause, serving="last known data")
         else:

@@ -106,6 +106,9 @@ def test_the_state_of_a_cluster(server: FakeServer) -> None:
         if name == "mcsdns_cluster_state" and ("cluster", "west") in labels
     }
     assert state == {"unsynced": 0, "synced": 0, "stale": 1}
+    assert value(server, "mcsdns_cluster_transitions_total", cluster="west", state="stale", cause="http_503") == 1
+    assert value(server, "mcsdns_cluster_state_age_seconds", cluster="east") == 4
+    assert value(server, "mcsdns_cluster_state_age_seconds", cluster="west") == 0
     slices, imports = (
         {"cluster": "west", "resource": "endpointslices"},
         {"cluster": "west", "resource": "serviceimports"},

@@ -170,3 +170,19 @@ def test_a_failure_without_consequence_is_only_counted(health: Health) -> None:
     health.erred(SLICES, "eof")
     assert health.state is State.SYNCED
     assert health.streams[SLICES].errors == {"eof": 1}
+
+
+def test_each_transition_is_counted_by_what_made_it(health: Health, clock: Clock) -> None:
+    """Coming into a state counts once, under its cause; a failure that changes no state counts as none."""
+    hear_all(health)
+    health.broken(SLICES, "http_503", "HTTP 503")
+    health.broken(SLICES, "silent", "no byte for 90 s")
+    clock.now += 7
+    assert health.for_s() == 7
+    health.alive(SLICES)
+    assert health.for_s() == 0
+    assert health.transitions == {
+        (State.SYNCED, "listed"): 1,
+        (State.STALE, "http_503"): 1,
+        (State.SYNCED, "whole"): 1,
+    }
