@@ -1,7 +1,7 @@
 """
 Builds the Go programs among the real peers, once, into a cache folder outside the checkout.
 
-    python -m tests.servers.build [etcd] [kube-apiserver] [coredns] [crds]
+    python -m tests.servers.build [etcd] [kube-apiserver] [coredns] [helm] [resolve] [crds]
 
 Rules:
 
@@ -39,17 +39,21 @@ _HERE: Final = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Module:
-    """A Go module here that builds one program: its folder, the module it pins, and where the version is stamped in."""
+    """A Go module here that builds one program: its folder, the module it pins, where the version is stamped in, what is built."""
 
     folder: str
-    pins: str
+    pins: str | None
     stamp: str | None = None
+    package: str = "."
 
 
 BINARIES: Final = {
     "etcd": Module("etcd", "go.etcd.io/etcd/server/v3"),
     "kube-apiserver": Module("kubernetes", "k8s.io/kubernetes", "k8s.io/component-base/version.gitVersion"),
     "coredns": Module("coredns", "github.com/coredns/coredns"),
+    "helm": Module("helm", "helm.sh/helm/v3", package="helm.sh/helm/v3/cmd/helm"),
+    # Go's own resolver, as programs that are built without cgo have it.
+    "resolve": Module("resolve", None),
 }
 _CRDS: Final = Module("mcs-api", "sigs.k8s.io/mcs-api")
 
@@ -87,7 +91,7 @@ def binary(name: str) -> Path:
     flags = "-s -w" if module.stamp is None else f"-s -w -X {module.stamp}={version}"
 
     def build(target: Path) -> None:
-        _go("build", "-trimpath", "-ldflags", flags, "-o", str(target / name), ".", folder=module.folder)
+        _go("build", "-trimpath", "-ldflags", flags, "-o", str(target / name), module.package, folder=module.folder)
 
     return _cached(name, version, _key(module, flags), build) / name
 
@@ -143,6 +147,8 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _pinned_version(module: Module) -> str:
+    if module.pins is None:
+        return "own"
     text = (_HERE / module.folder / "go.mod").read_text()
     match = re.search(rf"^(?:require)?\s+{re.escape(module.pins)} (v\S+)", text, re.MULTILINE)
     if match is None:
@@ -152,8 +158,8 @@ def _pinned_version(module: Module) -> str:
 
 def _key(module: Module, flags: str) -> str:
     digest = hashlib.sha256(f"{_go_version()}\0{flags}\0".encode())
-    for name in ("go.mod", "go.sum", "main.go"):
-        digest.update((_HERE / module.folder / name).read_bytes())
+    for path in sorted((_HERE / module.folder).glob("*")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
