@@ -39,10 +39,10 @@ _HERE: Final = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Module:
-    """A Go module here that builds one program: its folder, the module it pins, where the version is stamped in, what is built."""
+    """A Go module here that builds a program: its folder, what it pins if anything, where the version is stamped in, what is built."""
 
     folder: str
-    pins: str | None
+    pins: str
     stamp: str | None = None
     package: str = "."
 
@@ -53,7 +53,7 @@ BINARIES: Final = {
     "coredns": Module("coredns", "github.com/coredns/coredns"),
     "helm": Module("helm", "helm.sh/helm/v3", package="helm.sh/helm/v3/cmd/helm"),
     # Go's own resolver, as programs that are built without cgo have it.
-    "resolve": Module("resolve", None),
+    "resolve": Module("resolve", ""),
 }
 _CRDS: Final = Module("mcs-api", "sigs.k8s.io/mcs-api")
 
@@ -147,7 +147,7 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _pinned_version(module: Module) -> str:
-    if module.pins is None:
+    if not module.pins:
         return "own"
     text = (_HERE / module.folder / "go.mod").read_text()
     match = re.search(rf"^(?:require)?\s+{re.escape(module.pins)} (v\S+)", text, re.MULTILINE)
