@@ -102,7 +102,9 @@ def undocumented() -> list[str]:
 
 def table() -> str:
     """Write the table of values."""
-    rows = (f"| `{one.path}` | `{json.dumps(one.default, ensure_ascii=False)}` | {one.comment} |\n" for one in documented())
+    rows = (
+        f"| `{one.path}` | `{json.dumps(one.default, ensure_ascii=False)}` | {one.comment} |\n" for one in documented()
+    )
     return _TABLE_HEAD + "".join(rows)
 
 
