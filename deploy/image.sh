@@ -8,7 +8,7 @@ set -eu
 case "$1" in
 wheel)
   python3 -m pip wheel --quiet --disable-pip-version-check --no-cache-dir --no-deps --wheel-dir "$3" "$2"
-  python3 -m zipfile --list "$3"/mcsdns-*.whl | grep --quiet '_plane.*\.so' || {
+  python3 -m zipfile --list "$3"/mcsdns-*.whl | grep '_plane.*\.so' >/dev/null || {
     echo "image.sh: the wheel has no native plane; see what cargo said above" >&2
     exit 1
   }
@@ -18,7 +18,7 @@ install)
   "$3/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir "$2"/mcsdns-*.whl
   # Nothing is installed into it later.
   "$3/bin/python" -m pip uninstall --quiet --yes --disable-pip-version-check pip
-  "$3/bin/mcsdns" --version | grep --quiet '(plane: native)' || {
+  "$3/bin/mcsdns" --version | grep '(plane: native)' >/dev/null || {
     echo "image.sh: the native plane is installed and cannot be loaded" >&2
     exit 1
   }
