@@ -1,7 +1,7 @@
 """
 Builds the Go programs among the real peers, once, into a cache folder outside the checkout.
 
-    python -m tests.servers.build [etcd] [kube-apiserver] [coredns] [helm] [resolve] [crds] [monitors]
+    python -m tests.servers.build [etcd] [kube-apiserver] [coredns] [kubectl] [helm] [resolve] [crds] [monitors]
 
 Rules:
 
@@ -51,6 +51,7 @@ BINARIES: Final = {
     "etcd": Module("etcd", "go.etcd.io/etcd/server/v3"),
     "kube-apiserver": Module("kubernetes", "k8s.io/kubernetes", "k8s.io/component-base/version.gitVersion"),
     "coredns": Module("coredns", "github.com/coredns/coredns"),
+    "kubectl": Module("kubectl", "k8s.io/kubectl", "k8s.io/component-base/version.gitVersion"),
     "helm": Module("helm", "helm.sh/helm/v3", package="helm.sh/helm/v3/cmd/helm"),
     # Go's own resolver, as programs that are built without cgo have it.
     "resolve": Module("resolve", ""),
