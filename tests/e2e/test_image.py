@@ -26,11 +26,13 @@ from tests.e2e.clients import is_root
 from tests.e2e.folders import member, web
 from tests.e2e.server import NXDOMAIN, Server, found
 from tests.planes import native_extension
-from tests.servers.build import cache_folder
 
 ROOT: Final = Path(__file__).parents[2]
 DOCKERFILE: Final = ROOT / "deploy" / "Dockerfile"
 UID: Final = 65532
+SOURCES: Final = ROOT / "build" / "image"
+"""Where sources are copied to: always the same place, so that cargo compiles once. `make clean` removes it."""
+pytestmark = pytest.mark.timeout(900)  # cargo compiles, on a machine that is busy with other tests
 AS_NOBODY: Final = (
     "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all",
 )  # fmt: skip
@@ -121,11 +123,12 @@ def image() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="mcsdns-image-"))
     folder.chmod(0o755)
     try:
-        for name in ("src", "tmp"):
-            (folder / name).mkdir()
+        (folder / "tmp").mkdir()
+        shutil.rmtree(SOURCES, ignore_errors=True)
+        SOURCES.mkdir(parents=True)
         for step in steps():
             if step.word == "COPY" and step.stage == "wheel" and step.rest != "deploy/image.sh /":
-                _copy(step.words, folder)
+                _copy(step.words)
             if step.word == "RUN" and step.words[0] == "/image.sh":
                 _run(folder, *step.words[1:])
         yield folder
@@ -204,31 +207,36 @@ class _Contained(Server):
 
 
 def _run(folder: Path, *words: str) -> None:
-    """Run a step of image.sh, its absolute paths below a folder."""
-    arguments = [f"{folder}{word}" if word.startswith("/") else word for word in words]
+    """Run a step of image.sh, its absolute paths below a folder, and /src where the sources are."""
+    arguments = [str(SOURCES) if word == "/src" else f"{folder}{word}" if word[0] == "/" else word for word in words]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    environ["CARGO_TARGET_DIR"] = str(cache_folder() / "cargo")
+    environ["CARGO_TARGET_DIR"] = str(ROOT / "rust" / "target" / "image")
     environ["PATH"] = os.pathsep.join(part for part in environ["PATH"].split(os.pathsep) if ".venv" not in part)
     done = subprocess.run(
         [ROOT / "deploy" / "image.sh", *arguments],
         env=environ,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=800,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _copy(words: list[str], folder: Path) -> None:
-    """Copy as a COPY instruction does; what the ignore file leaves out stays out."""
+def _copy(words: list[str]) -> None:
+    """Copy as a COPY instruction does, to `SOURCES` for /src; what the ignore file leaves out stays out."""
     *names, target = words
     for name in names:
         if (ROOT / name).is_dir():
             ignored = shutil.ignore_patterns("__pycache__", "*.so", "target")
-            shutil.copytree(ROOT / name, f"{folder}{target}", ignore=ignored, dirs_exist_ok=True)
+            shutil.copytree(ROOT / name, _here(target), ignore=ignored, dirs_exist_ok=True)
         else:
-            shutil.copy(ROOT / name, f"{folder}{target}")
+            shutil.copy2(ROOT / name, _here(target))
+
+
+def _here(path: str) -> Path:
+    """Give where a path below /src is on this machine."""
+    return SOURCES / path.removeprefix("/src").strip("/")
 
 
 def _open_up(folder: Path) -> None:

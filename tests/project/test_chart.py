@@ -158,6 +158,12 @@ def test_hardening(values: dict[str, Any]) -> None:
     assert "env" not in container, "nothing is handed over by the environment"
 
 
+def test_a_platform_may_choose_the_user() -> None:
+    """OpenShift gives each namespace its own range of users; what is not said does not stand against it."""
+    context = pod(rendered({"user": None}))["securityContext"]
+    assert context == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
 @MODES
 def test_secrets_are_mounted_where_the_configuration_looks(values: dict[str, Any]) -> None:
     """Each member's kubeconfig, mode 0400, from its Secret; the service account's token only where it is used."""

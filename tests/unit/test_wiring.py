@@ -15,7 +15,8 @@ from mcsdns.cli import main
 from mcsdns.errors import ConfigError
 from mcsdns.wiring import PLATFORMS, Upstream, filled
 
-SNIPPETS = Path(__file__).parents[2] / "deploy" / "wiring"
+ROOT = Path(__file__).parents[2]
+SNIPPETS = ROOT / "deploy" / "wiring"
 BLOCK = re.compile(r"^(?P<zone>\S+):(?P<port>\d+) \{\n(?P<body>.*?)^\}\n", re.MULTILINE | re.DOTALL)
 PLUGINS = {"cache", "errors", "forward", "loadbalance", "prometheus"}
 """What the block of the zone has everywhere that it can be written freely."""
@@ -110,6 +111,14 @@ def test_every_platform_can_be_printed(platform: str, capsys: pytest.CaptureFixt
 def test_every_snippet_is_of_a_platform() -> None:
     """deploy/wiring holds the snippets that the verb prints, and no others."""
     assert {path.name for path in SNIPPETS.iterdir()} == set(PLATFORMS.values())
+
+
+def test_the_page_tells_of_every_platform() -> None:
+    """docs/wiring.md has a row for each, and each row says what it was tried with or that it was not."""
+    page = (ROOT / "docs" / "wiring.md").read_text()
+    rows = dict(re.findall(r"^\| [^|]* \| `([\w-]+)` \| .* \| (.*) \|$", page, re.MULTILINE))
+    assert rows.keys() == PLATFORMS.keys()
+    assert all("CoreDNS 1.15" in tried or "dnsmasq" in tried or "**not** tried" in tried for tried in rows.values())
 
 
 def test_other_ports_and_families() -> None:
