@@ -22,8 +22,9 @@ import pytest
 import yaml
 
 from tests import manifests
+from tests.chart import rendered
 from tests.e2e import clients
-from tests.e2e.real import Audited
+from tests.e2e.real import USER, Audited
 from tests.e2e.server import NODATA, NXDOMAIN, Server, absolute, eventually, found, get, run
 from tests.servers.process import Server as Process
 from tests.servers.run import CoreDns, binary, free_port, need
@@ -335,6 +336,30 @@ def test_the_health_check_brings_a_restarted_server_back(wired: Wired, tmp_path:
             wired.server.start()
         # SERVFAIL is cached for 5 s.
         eventually(lambda: ask("db"), found("10.1.0.1", "10.1.0.2", "10.2.0.1"), 8)
+
+
+def test_one_for_all_as_the_chart_configures_it(wired: Wired, tmp_path: Path) -> None:
+    """Mode central: the chart's own configuration, with kubeconfigs where Secrets are mounted; each member's port has its view."""
+    for number, one in enumerate(wired.members, 1):
+        one.apply(_import("own", ips=[f"10.0.9.{number}"]))
+    members = [{"name": one.name, "port": free_port(), "secret": one.name} for one in wired.members]
+    (found_map,) = [one for one in rendered({"mode": "central", "members": members}) if one["kind"] == "ConfigMap"]
+    text = found_map["data"]["mcsdns.yaml"].replace("0.0.0.0:9153", "127.0.0.1:0").replace("0.0.0.0", "127.0.0.1")
+    settings = yaml.safe_load(text.replace("/etc/mcsdns-members", str(tmp_path)))
+    for one in wired.members:
+        one.cluster.kubeconfig(USER, tmp_path / one.name / "kubeconfig")
+    with Server(tmp_path, **settings | {"lameduck_s": 0}) as server:
+        for number, member in enumerate(members, 1):
+            with Front(wired, "coredns", tmp_path) as before:
+                before.corefile_text = before.corefile_text.replace(f":{wired.port} ", f":{member['port']} ")
+                before.restart()
+                ask = _asking(wired, ("127.0.0.1", before.port), False)
+                assert ask("own") == found(f"10.0.9.{number}")
+                # West does not import it.
+                assert ask("db") == (
+                    found("10.1.0.1", "10.1.0.2", "10.2.0.1") if member["name"] == "east" else NXDOMAIN
+                )
+        assert {one["state"] for one in server.admin("/status").json["clusters"]} == {"synced"}
 
 
 def test_metrics_have_the_names_labels_and_buckets_of_this_coredns(wired: Wired, front: Front) -> None:
