@@ -62,5 +62,9 @@ servers: $(READY) ## build the real peers that tests and benchmarks use (Go)
 	@if command -v go >/dev/null; then $(BIN)/python -m tests.servers.build; \
 	else echo "Go is not here: tests against real API servers and CoreDNS are skipped"; fi
 
+.PHONY: manifests
+manifests: $(READY) ## write deploy/mcsdns.yaml and the chart's table of values again
+	$(BIN)/python -m tests.chart
+
 clean: ## remove what was made here
 	rm -rf $(VENV) rust/target rust/fuzz/target rust/fuzz/work mcsdns/_plane*.so build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

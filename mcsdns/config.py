@@ -113,6 +113,17 @@ class ClusterQuotas(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return msgspec.structs.replace(base, **own)
 
 
+class Metrics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    What `/metrics` shows.
+
+    Args:
+        coredns_names: Show what CoreDNS counts too under its names as well.
+    """
+
+    coredns_names: bool = True
+
+
 class Listen(Struct, frozen=True, forbid_unknown_fields=True):
     """An address served over UDP and TCP, and the view it serves (None: see `Config.view_of`)."""
 
@@ -160,6 +171,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     listen: list[Listen] = field(default_factory=lambda: [Listen(Address("127.0.0.1", 5300))])
     advertise: list[str] | None = None
     admin: Address = field(default_factory=lambda: Address("127.0.0.1", 9153))
+    metrics: Metrics = field(default_factory=Metrics)
     nsid: str | None = None
     sync_deadline_s: Seconds = 30.0
     lameduck_s: Seconds = 5.0

@@ -117,6 +117,11 @@ def parse_address(text: str) -> Address:
     return Address(host, int(match[3]))
 
 
+def is_zone(text: str) -> bool:
+    """Tell whether this is the name of a zone that can be served: not the root, and with room for services below it."""
+    return text.isascii() and bool(_ZONE.fullmatch(text.lower())) and len(text.removesuffix(".")) + 2 <= MAX_ZONE
+
+
 class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice (YAML would silently take the last) or is no text, and says where a value cannot be read."""
 
@@ -179,8 +184,7 @@ def _plain(problem: str) -> str:
 def _problems(config: Config) -> list[tuple[str, str]]:
     """Return what the types alone cannot tell, as places and problems."""
     found: list[tuple[str, str]] = []
-    zone = config.zone.removesuffix(".")
-    if not config.zone.isascii() or not _ZONE.fullmatch(config.zone.lower()) or len(zone) + 2 > MAX_ZONE:
+    if not is_zone(config.zone):
         found.append(("zone", f"expected a domain name of at most {MAX_ZONE - 2} characters, found {config.zone!r}"))
     if not config.clusters:
         found.append(("clusters", "expected at least one member cluster"))

@@ -4,8 +4,8 @@ The metrics: the one table of their names, kinds, labels and meanings.
 Rules:
 1. A metric is declared here, once. What exposes it and what documents it are held to this table by tests.
 2. Labels are bounded: names from the configuration, enumerations, types from a fixed list; never a name or an address of a client.
-3. The facts that CoreDNS counts have its labels and buckets, so that what people graph can be carried over
-   (CoreDNS `plugin/metrics`, `plugin/kubernetes`).
+3. The facts that CoreDNS counts have its labels and buckets, and its names too where the configuration says so, so that the
+   dashboards and alerts that people have go on working (CoreDNS `plugin/metrics`, `plugin/kubernetes`).
 
 Not here: their values (`mcsdns.admin.exposition` reads them at each scrape from where they are).
 """
@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Kind(StrEnum):
@@ -182,6 +183,25 @@ METRICS = (
 """The table. Beside it, `/metrics` has the `process_…` and `python_…` metrics of prometheus_client."""
 
 BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+def _named(name: str, like: str, *labels: str) -> Metric:
+    """Give a metric of ours another name and, where some are given, other labels."""
+    return replace(BY_NAME[like], name=name, labels=labels or BY_NAME[like].labels)
+
+
+COREDNS_METRICS = (
+    _named("coredns_dns_requests_total", "mcsdns_dns_requests_total"),
+    _named("coredns_dns_responses_total", "mcsdns_dns_responses_total", *_SERVER, "rcode", "plugin"),
+    _named("coredns_dns_request_duration_seconds", "mcsdns_dns_request_duration_seconds"),
+    _named("coredns_dns_request_size_bytes", "mcsdns_dns_request_size_bytes"),
+    _named("coredns_dns_response_size_bytes", "mcsdns_dns_response_size_bytes"),
+    _named(
+        "coredns_kubernetes_dns_programming_duration_seconds", "mcsdns_programming_duration_seconds", "service_kind"
+    ),
+    _named("coredns_panics_total", "mcsdns_panics_total"),
+)
+"""What is exposed under CoreDNS's names as well, where `metrics.coredns_names` says so (CoreDNS 1.15)."""
 
 
 class Histogram:

@@ -5,11 +5,12 @@ Rules:
 1. Nothing is counted twice: a value lives with the part that counts it, and is read here.
 2. A scrape reads everything between two awaits, so that it shows one state.
 3. A metric without a value yet is exposed all the same, with its type and help.
+4. What stands under CoreDNS's names is made of our own values, in the same scrape: the two can never differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -18,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from mcsdns.admin.state import ServerState
 from mcsdns.config import Address
-from mcsdns.metrics import METRICS, Counters, Distribution, Histogram, Kind
+from mcsdns.metrics import COREDNS_METRICS, METRICS, PROGRAMMING_BUCKETS_S, Counters, Distribution, Histogram, Kind
 from mcsdns.metrics import Metric as Declared
 from mcsdns.source.events import Resource
 from mcsdns.source.health import State
@@ -26,7 +27,12 @@ from mcsdns.source.quota import Quota
 
 Labels = tuple[str, ...]
 """The values of a metric's labels, in the order of the table."""
-Samples = Iterable[tuple[Labels, float | Distribution | Histogram]]
+Samples = Sequence[tuple[Labels, float | Distribution | Histogram]]
+
+PLUGIN = "mcsdns"
+"""Who answered, where CoreDNS's names ask for a plugin."""
+SERVICE_KIND = "headless_with_selector"
+"""The kind of service that CoreDNS measures programming of: where endpoints are the answer."""
 
 
 def registry(state: ServerState) -> CollectorRegistry:
@@ -59,15 +65,17 @@ class _StateCollector(Collector):
 
     def __init__(self, state: ServerState) -> None:
         self._state = state
+        self._metrics = METRICS + (COREDNS_METRICS if state.config.metrics.coredns_names else ())
 
     def describe(self) -> Iterable[Metric]:
         """Give the metrics without values: registering must not read a state that is not filled yet."""
-        return (_family(metric, ()) for metric in METRICS)
+        return (_family(metric, ()) for metric in self._metrics)
 
     def collect(self) -> Iterable[Metric]:
         """Give the metrics with their values of this moment."""
         samples = values(self._state)
-        return [_family(metric, samples[metric.name]) for metric in METRICS]
+        samples |= _as_coredns(samples)
+        return [_family(metric, samples[metric.name]) for metric in self._metrics]
 
 
 def values(state: ServerState) -> dict[str, Samples]:
@@ -164,15 +172,41 @@ def _plane(counters: Counters) -> dict[str, Samples]:
     }
 
 
+def _as_coredns(ours: Mapping[str, Samples]) -> dict[str, Samples]:
+    """Give values under CoreDNS's names, from those under ours."""
+    programming = ours["mcsdns_programming_duration_seconds"]
+    return {
+        "coredns_dns_requests_total": ours["mcsdns_dns_requests_total"],
+        "coredns_dns_responses_total": [
+            ((*labels, PLUGIN), count) for labels, count in ours["mcsdns_dns_responses_total"]
+        ],
+        "coredns_dns_request_duration_seconds": ours["mcsdns_dns_request_duration_seconds"],
+        "coredns_dns_request_size_bytes": ours["mcsdns_dns_request_size_bytes"],
+        "coredns_dns_response_size_bytes": ours["mcsdns_dns_response_size_bytes"],
+        "coredns_kubernetes_dns_programming_duration_seconds": [((SERVICE_KIND,), _sum(programming))],
+        "coredns_panics_total": ours["mcsdns_panics_total"],
+    }
+
+
+def _sum(samples: Samples) -> Distribution:
+    """Add up histograms of one metric, whatever their labels."""
+    parts = [one for _, one in samples if not isinstance(one, (int, float))]
+    counts = [0] * (len(PROGRAMMING_BUCKETS_S) + 1)
+    for part in parts:
+        counts = [mine + more for mine, more in zip(counts, part.counts, strict=True)]
+    return Distribution(tuple(counts), sum(part.sum for part in parts))
+
+
 def _server_labels(state: ServerState) -> Callable[[str], Labels]:
     """
     Return what gives the labels `server`, `zone` and `view` of a view.
 
-    Planes count by view. Where several listeners serve one, `server` names them all.
+    Planes count by view. Where several listeners serve one, `server` names them all; a wildcard has no address to name.
     """
-    servers: dict[str, list[str]] = {}
+    servers: dict[str, dict[str, None]] = {}
     for one in state.listeners:
-        servers.setdefault(one.view, []).append(f"dns://{Address(one.host, one.port)}")
+        address = Address(one.host, one.port)
+        servers.setdefault(one.view, {})[f"dns://:{one.port}" if address.is_wildcard else f"dns://{address}"] = None
     zone = state.config.zone.removesuffix(".").lower() + "."
 
     def where(view: str) -> Labels:

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 import yaml
 
-from mcsdns.config import Address, Cluster, Config, Kubeconfig, Limits, Listen, Quotas
+from mcsdns.config import Address, Cluster, Config, Kubeconfig, Limits, Listen, Metrics, Quotas
 from mcsdns.configchange import LIVE
 from mcsdns.configfile import load
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "config" / "mcsdns.yaml"
 TEXT = REFERENCE.read_text()
-STRUCTS = (Config, Listen, Limits, Quotas, Cluster, Kubeconfig)
+STRUCTS = (Config, Listen, Limits, Metrics, Quotas, Cluster, Kubeconfig)
 EXAMPLES = {
     Config: {"clusters"},
     Cluster: {"name", "kubeconfig", "in_cluster", "manifests", "id", "quotas"},
@@ -133,6 +133,7 @@ def _written(struct: type[msgspec.Struct]) -> list[dict[str, Any]]:
         Config: [content | {"listen": [one | {"view": None} for one in content["listen"]]}],
         Listen: content["listen"],
         Limits: [content["limits"]],
+        Metrics: [content["metrics"]],
         Quotas: [content["quotas"]],
         Cluster: clusters,
         Kubeconfig: [cluster["kubeconfig"] for cluster in clusters if "kubeconfig" in cluster],

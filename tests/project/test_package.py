@@ -73,7 +73,7 @@ def test_the_sdist_holds_the_licence_and_the_readme(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"LICENSE", "README.md", "pyproject.toml", "mcsdns/cli.py", "mcsdns/demo/demo.yaml"} <= held
+    assert {"LICENSE", "README.md", "pyproject.toml", "mcsdns/cli/__init__.py", "mcsdns/demo/demo.yaml"} <= held
 
 
 def test_what_is_installed_is_what_it_says(elsewhere: Path) -> None:

@@ -124,15 +124,15 @@ class Api:
         """Replace the status of an object by that of the manifest, which must be as read: with its resource version."""
         return self.request("PUT", self._place(manifest)[0] + "/status", manifest)
 
-    def apply(self, manifest: Object) -> Object:
+    def apply(self, manifest: Object, **more: str) -> Object:
         """
         Make an object be as its manifest, whether it exists or not: server-side apply, as `FIELD_MANAGER`, by force.
 
         What an earlier `apply` named and this one does not is removed. Where status is a subresource and the manifest
-        has one, a second request applies it.
+        has one, a second request applies it. `more` goes into the query, such as `fieldValidation="Strict"`.
         """
         path, has_status = self._place(manifest)
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": FIELD_MANAGER, "force": "true", **more}
         made = self.request("PATCH", path, manifest, query=query, content_type=_APPLY)
         if has_status and "status" in manifest:
             made = self.request("PATCH", f"{path}/status", manifest, query=query, content_type=_APPLY)

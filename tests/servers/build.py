@@ -1,7 +1,7 @@
 """
 Builds the Go programs among the real peers, once, into a cache folder outside the checkout.
 
-    python -m tests.servers.build [etcd] [kube-apiserver] [coredns] [crds]
+    python -m tests.servers.build [etcd] [kube-apiserver] [coredns] [kubectl] [helm] [resolve] [crds] [monitors]
 
 Rules:
 
@@ -32,26 +32,32 @@ from typing import Final
 
 from .tools import Missing, need
 
-__all__ = ["BINARIES", "BuildError", "Missing", "binary", "cache_folder", "crd_manifests"]
+__all__ = ["BINARIES", "BuildError", "Missing", "binary", "cache_folder", "crd_manifests", "monitor_manifests"]
 
 _HERE: Final = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
 class Module:
-    """A Go module here that builds one program: its folder, the module it pins, and where the version is stamped in."""
+    """A Go module here that builds a program: its folder, what it pins if anything, where the version is stamped in, what is built."""
 
     folder: str
     pins: str
     stamp: str | None = None
+    package: str = "."
 
 
 BINARIES: Final = {
     "etcd": Module("etcd", "go.etcd.io/etcd/server/v3"),
     "kube-apiserver": Module("kubernetes", "k8s.io/kubernetes", "k8s.io/component-base/version.gitVersion"),
     "coredns": Module("coredns", "github.com/coredns/coredns"),
+    "kubectl": Module("kubectl", "k8s.io/kubectl", "k8s.io/component-base/version.gitVersion"),
+    "helm": Module("helm", "helm.sh/helm/v3", package="helm.sh/helm/v3/cmd/helm"),
+    # Go's own resolver, as programs that are built without cgo have it.
+    "resolve": Module("resolve", ""),
 }
 _CRDS: Final = Module("mcs-api", "sigs.k8s.io/mcs-api")
+_MONITORS: Final = Module("prometheus-operator", "github.com/prometheus-operator/prometheus-operator")
 
 
 class BuildError(Exception):
@@ -87,7 +93,7 @@ def binary(name: str) -> Path:
     flags = "-s -w" if module.stamp is None else f"-s -w -X {module.stamp}={version}"
 
     def build(target: Path) -> None:
-        _go("build", "-trimpath", "-ldflags", flags, "-o", str(target / name), ".", folder=module.folder)
+        _go("build", "-trimpath", "-ldflags", flags, "-o", str(target / name), module.package, folder=module.folder)
 
     return _cached(name, version, _key(module, flags), build) / name
 
@@ -108,13 +114,32 @@ def crd_manifests() -> list[Path]:
         BuildError: The module could not be had.
     """
 
+    folder = _crd_folder("crds", _CRDS, "config/crd/*.yaml")
+    return [*sorted(folder.glob("*.yaml")), *sorted((_HERE / "crds").glob("*.yaml"))]
+
+
+@functools.cache
+def monitor_manifests() -> list[Path]:
+    """
+    Give the CRDs of ServiceMonitor and PodMonitor, of the pinned release of the Prometheus operator.
+
+    Raises:
+        Missing: Go is not installed.
+        BuildError: The module could not be had.
+    """
+    folder = _crd_folder("monitors", _MONITORS, "example/prometheus-operator-crd/monitoring.coreos.com_*monitors.yaml")
+    return sorted(folder.glob("*.yaml"))
+
+
+def _crd_folder(name: str, module: Module, pattern: str) -> Path:
+    """Give the cache's folder with the files of a module that match."""
+
     def copy(target: Path) -> None:
-        answer = json.loads(_go("mod", "download", "-json", _CRDS.pins, folder=_CRDS.folder))
-        for manifest in sorted(Path(answer["Dir"], "config", "crd").glob("*.yaml")):
+        answer = json.loads(_go("mod", "download", "-json", module.pins, folder=module.folder))
+        for manifest in sorted(Path(answer["Dir"]).glob(pattern)):
             shutil.copyfile(manifest, target / manifest.name)
 
-    folder = _cached("crds", _pinned_version(_CRDS), _key(_CRDS, ""), copy)
-    return [*sorted(folder.glob("*.yaml")), *sorted((_HERE / "crds").glob("*.yaml"))]
+    return _cached(name, _pinned_version(module), _key(module, ""), copy)
 
 
 def _cached(name: str, version: str, key: str, make: Callable[[Path], None]) -> Path:
@@ -143,6 +168,8 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _pinned_version(module: Module) -> str:
+    if not module.pins:
+        return "own"
     text = (_HERE / module.folder / "go.mod").read_text()
     match = re.search(rf"^(?:require)?\s+{re.escape(module.pins)} (v\S+)", text, re.MULTILINE)
     if match is None:
@@ -152,8 +179,8 @@ def _pinned_version(module: Module) -> str:
 
 def _key(module: Module, flags: str) -> str:
     digest = hashlib.sha256(f"{_go_version()}\0{flags}\0".encode())
-    for name in ("go.mod", "go.sum", "main.go"):
-        digest.update((_HERE / module.folder / name).read_bytes())
+    for path in sorted((_HERE / module.folder).glob("*")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -179,19 +206,20 @@ def main(names: list[str]) -> int:
     Build what is named, or everything, and print where each is and how long it took.
 
     Args:
-        names: Of `BINARIES`, or `crds`; none at all means all of them.
+        names: Of `BINARIES`, or `crds`, `monitors`; none at all means all of them.
 
     Returns:
         The exit code: 2 for a name that is not known, 1 for a build that failed.
     """
-    known = [*BINARIES, "crds"]
+    known = [*BINARIES, "crds", "monitors"]
     if unknown := [name for name in names if name not in known]:
         print(f"not known: {', '.join(unknown)}; expected some of: {', '.join(known)}", file=sys.stderr)
         return 2
     try:
         for name in names or known:
             started_s = time.monotonic()
-            made = crd_manifests() if name == "crds" else [binary(name)]
+            folders = {"crds": crd_manifests, "monitors": monitor_manifests}
+            made = folders[name]() if name in folders else [binary(name)]
             print(f"{name}: {time.monotonic() - started_s:.1f} s", *made, sep="\n  ", flush=True)
     except (BuildError, Missing) as error:
         print(error, file=sys.stderr)

@@ -10,7 +10,7 @@ build are built when they are first started, which takes minutes: run `python -m
 """
 
 from .api import Api, Object, StatusError
-from .build import BuildError, binary, crd_manifests
+from .build import BuildError, binary, crd_manifests, monitor_manifests
 from .cluster import Cluster, start_all
 from .control_plane import ApiServer, Etcd
 from .nameservers import CoreDns, Knot, Nsd
@@ -36,6 +36,7 @@ __all__ = [
     "crd_manifests",
     "free_port",
     "have",
+    "monitor_manifests",
     "need",
     "rss_bytes",
     "start_all",

@@ -11,11 +11,13 @@ from typing import Final
 # What Debian calls the package that holds the program; named in the error, so that a skipped test says what to install.
 _PACKAGE: Final = {
     "dig": "bind9-dnsutils",
+    "dnsmasq": "dnsmasq-base",
     "dnsperf": "dnsperf",
     "kdig": "knot-dnsutils",
     "knotd": "knot",
     "named-checkzone": "bind9-utils",
     "nsd": "nsd",
+    "nslookup": "bind9-dnsutils",
 }
 
 # Debian installs daemons and zone checkers where the PATH of an ordinary user does not look.

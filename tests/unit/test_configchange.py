@@ -71,6 +71,7 @@ WAITING = {
     "plane": "plane: python",
     "threads": "threads: 3",
     "admin": "admin: 127.0.0.1:1",
+    "metrics": "metrics: {coredns_names: false}",
     "nsid": "nsid: x",
     "limits": "limits: {tcp_in_flight: 3}",
 }

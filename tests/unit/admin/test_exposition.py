@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from mcsdns.admin.exposition import exposition, registry
 from mcsdns.admin.state import MAX_SOURCE_CLUSTERS
-from mcsdns.config import Quotas
+from mcsdns.config import Metrics, Quotas
 from mcsdns.metrics import METRICS
+from mcsdns.plane.base import Listener
 from mcsdns.source.events import Resource
 from mcsdns.source.quota import Entry
 from mcsdns.source.table import Table
@@ -226,3 +228,46 @@ def test_quotas(server: FakeServer) -> None:
     size = frozenset({("cluster", "west"), ("quota", "object_bytes")})
     assert ("mcsdns_quota_used", size) not in found
     assert found["mcsdns_quota_refused", size] == 0
+
+
+def test_the_same_under_the_names_of_coredns(server: FakeServer) -> None:
+    """Requests, responses with their plugin, durations and sizes: as under our names, with the labels that CoreDNS has."""
+    udp, *_ = server.plane.ledgers
+    tally = udp.tally(1, 0, 60, 90, False)
+    tally.queries, tally.request_octets, tally.response_octets = 3, 180, 270
+    udp.took(0.0002)
+    server.plane.totals.panics = 2
+    assert value(server, "coredns_dns_requests_total", **WHERE, proto="udp", family="1", type="A") == 3
+    assert value(server, "coredns_dns_responses_total", **WHERE, rcode="NOERROR", plugin="mcsdns") == 3
+    assert value(server, "coredns_dns_request_duration_seconds_count", **WHERE) == 1
+    assert value(server, "coredns_dns_request_size_bytes_sum", **WHERE, proto="udp") == 180
+    assert value(server, "coredns_dns_response_size_bytes_sum", **WHERE, proto="udp") == 270
+    assert value(server, "coredns_panics_total") == 2
+
+
+def test_programming_of_all_source_clusters_under_the_name_of_coredns(server: FakeServer) -> None:
+    """CoreDNS knows one cluster: what ours are is added up."""
+    for cluster in ("e.eu", "west"):
+        server.state.observe_programming(cluster, 0.0015)
+    name = "coredns_kubernetes_dns_programming_duration_seconds"
+    kind = "headless_with_selector"
+    assert value(server, f"{name}_bucket", service_kind=kind, le="0.002") == 2
+    assert value(server, f"{name}_sum", service_kind=kind) == 0.003
+
+
+def test_without_the_names_of_coredns(server: FakeServer) -> None:
+    """`metrics: {coredns_names: false}` leaves them out, and nothing else."""
+    with_them = {name for name, _ in scrape(server)}
+    server.state.config = replace(server.state.config, metrics=Metrics(coredns_names=False))
+    without = {name for name, _ in scrape(server)}
+    assert {name for name in with_them - without if not name.startswith("coredns_")} == set()
+    assert not any(name.startswith("coredns_") for name in without)
+
+
+def test_a_wildcard_is_named_by_its_port(server: FakeServer) -> None:
+    """As CoreDNS does: `dns://:5353`, once for IPv4 and IPv6."""
+    server.state.listeners = [Listener("0.0.0.0", 5353, "west"), Listener("::", 5353, "west")]
+    udp, *_ = server.plane.ledgers
+    udp.tally(1, 0, 60, 90, False).queries = 1
+    where = WHERE | {"server": "dns://:5353"}
+    assert value(server, "mcsdns_dns_requests_total", **where, proto="udp", family="1", type="A") == 1

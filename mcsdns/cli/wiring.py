@@ -1,0 +1,50 @@
+"""`mcsdns wiring`: what a platform's own DNS needs to be told, to send the zone here."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from mcsdns.cli.arguments import add_logs
+from mcsdns.wiring import BINDS, PLATFORMS, Upstream, filled
+
+if TYPE_CHECKING:
+    from mcsdns.cli.arguments import Verbs
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = verbs.add_parser(
+        "wiring",
+        help="print what a platform's DNS needs to send the zone here",
+        description="Print the configuration that makes a platform's own DNS send the zone to mcsdns, filled in. Nothing is changed.",
+        epilog="docs/wiring.md tells which platform is yours. Exit codes: 0 printed; 2 usage error.",
+    )
+    parser.add_argument("--for", dest="platform", choices=list(PLATFORMS), required=True, help="the platform")
+    parser.add_argument(
+        "--service-ip",
+        metavar="IP",
+        action="append",
+        required=True,
+        help="the ClusterIP of mcsdns's Service, or what stands in for it; twice for IPv4 and IPv6",
+    )
+    parser.add_argument("--service-port", metavar="PORT", help="the port there (default: 53)")
+    parser.add_argument("--zone", default="clusterset.local", help="the zone (default: %(default)s)")
+    parser.add_argument(
+        "--listen-port", metavar="PORT", help="the port that the Corefile's other blocks listen on (default: 53)"
+    )
+    parser.add_argument(
+        "--bind",
+        metavar="IP",
+        action="append",
+        help=f"nodelocal: an address that the Corefile's other blocks bind; several times (default: {BINDS[0]})",
+    )
+    add_logs(parser, "error")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    upstream = Upstream(options.service_ip, options.service_port)
+    text = filled(options.platform, upstream, options.zone, options.listen_port, options.bind)
+    print(text, end="")
+    return 0

@@ -1,0 +1,13 @@
+// kubectl of the pinned Kubernetes release, to run in tests what documents tell people to type.
+package main
+
+import (
+	"os"
+
+	"k8s.io/component-base/cli"
+	"k8s.io/kubectl/pkg/cmd"
+)
+
+func main() {
+	os.Exit(cli.Run(cmd.NewDefaultKubectlCommand()))
+}

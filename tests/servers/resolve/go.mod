@@ -1,0 +1,3 @@
+module mcsdns.test/resolve
+
+go 1.26.0
