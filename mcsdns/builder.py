@@ -81,7 +81,7 @@ class Builder:
         stage: Takes services of a view over to the plane that the next update brings with it; None: all stand in the update.
 
     Attributes:
-        settled: Set once what every cluster has said has been published, or `end_of_wait` was called.
+        settled: Set once every cluster has been heard whole and that has been published, or `end_of_wait` was called.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Builder:
         """Build everything that is dirty now and publish it."""
         self._recompose()
         # What is heard while the batch is built is not in it: a name of that cluster is not found yet, and that proves nothing.
-        is_all_heard = all(mirror.is_heard for mirror in self._mirrors)
+        is_all_heard = all(mirror.is_whole for mirror in self._mirrors)
         complete = self._complete()
         self._notice_speakers()
         dirty, self._dirty = self._dirty, set()

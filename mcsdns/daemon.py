@@ -148,7 +148,7 @@ class Daemon:
         gc.enable()
 
     def _unheard(self) -> list[str]:
-        return [mirror.cluster for mirror in self._assembly.mirrors if not mirror.is_heard]
+        return [mirror.cluster for mirror in self._assembly.mirrors if not mirror.is_whole]
 
     def _is_ready(self) -> tuple[bool, str]:
         """Tell whether the server is ready, and why or why not (design.md §6). One that was stays so, whatever is added."""
@@ -156,12 +156,12 @@ class Daemon:
             return False, "stopping"
         unheard = ", ".join(self._unheard())
         if not self._builder.settled.is_set():
-            return False, f"not heard yet: {unheard}"
+            return False, f"not heard whole yet: {unheard}"
         return (
             True,
-            f"the first wait for clusters is over; not heard yet: {unheard}"
+            f"the first wait for clusters is over; not heard whole yet: {unheard}"
             if unheard
-            else "every cluster has been heard",
+            else "every cluster has been heard whole",
         )
 
     def _on_signal(self, name: str) -> None:

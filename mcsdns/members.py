@@ -149,7 +149,7 @@ class Members:
         members, now = self._assembly.members, time.monotonic()
         late = [member for member in members if now >= self._deadline(member)]
         self._tell_late(late)
-        if late and all(member.mirror.is_heard or member in late for member in members):
+        if late and all(member.mirror.is_whole or member in late for member in members):
             self._builder.end_of_wait()
         ids = tuple(member.cluster.id for member in members)
         left_out = frozenset(member.name for member in late if member.is_optional)

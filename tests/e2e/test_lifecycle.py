@@ -291,3 +291,14 @@ def _need_ipv6() -> None:
             pass
     except OSError as error:
         pytest.skip(f"this machine has no IPv6 on its loopback: {error}")
+
+
+def test_what_could_not_be_read_whole_is_not_ready_before_the_deadline(serve: Serve, tmp_path: Path) -> None:
+    """A server that can prove no absence does not take the place of one that can, until the sync deadline has passed."""
+    clusters = [member(tmp_path, "east", web("10.0.0.1")), member(tmp_path, "west", web("10.0.0.2"))]
+    write(tmp_path / "west" / "broken.yaml", "kind: [")
+    server = serve(clusters, until="serving", sync_deadline_s=2)
+    eventually(lambda: server.ask(NAME), found("10.0.0.1"))
+    assert server.admin("/readyz").code == 503
+    assert server.admin("/readyz").text == "not ready: not heard whole yet: west\n"
+    eventually(lambda: server.admin("/readyz").code, 200, 4)

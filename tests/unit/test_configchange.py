@@ -70,6 +70,7 @@ WAITING = {
     "zone": "zone: other.example",
     "plane": "plane: python",
     "threads": "threads: 3",
+    "pin": "pin: true",
     "admin": "admin: 127.0.0.1:1",
     "metrics": "metrics: {coredns_names: false}",
     "nsid": "nsid: x",
