@@ -33,11 +33,17 @@ _STATES: Final = ("idle", "changes", "republish")
 
 
 class Child:
-    """The server, as a process on core 0."""
+    """
+    The server, as a process.
 
-    def __init__(self, count: int) -> None:
+    Args:
+        count: Services.
+        cores: Where it runs, as taskset takes it.
+    """
+
+    def __init__(self, count: int, cores: str) -> None:
         self.port = free_port()
-        command = ["taskset", "-c", "0", sys.executable, "-m", "benchmarks.synthetic", str(self.port), str(count)]
+        command = ["taskset", "-c", cores, sys.executable, "-m", "benchmarks.synthetic", str(self.port), str(count)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.first = self._read()
 
@@ -131,10 +137,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rate", type=float, default=1000.0, help="changes per second")
     parser.add_argument("--questions", type=float, default=2000.0, help="per second")
+    parser.add_argument("--cores", default="0", help="of the server, as taskset takes them")
     options = parser.parse_args()
     print(facts("benchmarks.publishing"))
     say(f"starting with {options.services} services")
-    child = Child(options.services)
+    child = Child(options.services, options.cores)
     single = [child.tell("publish 20000")["cpu_us"] for _ in range(3)]
     rounds: list[dict[str, tuple[Asked, dict[str, Any]]]] = []
     for number in range(options.rounds):
