@@ -61,10 +61,11 @@ class NativePlane:
         Prepare a part of the next update of a view, unseen.
 
         Raises:
-            PlaneError: It holds what cannot stand in a zone, by a defect of ours.
+            PlaneError: It holds what cannot stand in a zone, or the view was never published, by a defect of ours.
         """
+        zone = self._zones.get(view) or _plane.Zone()
         try:
-            self._zones[view].stage(dict(services))
+            zone.stage(dict(services))
         except ValueError as error:
             raise PlaneError(f"services of the view {view!r} cannot be taken over: {error}") from error
 

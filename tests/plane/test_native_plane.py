@@ -140,6 +140,10 @@ def test_an_update_that_cannot_stand_in_a_zone_is_an_error_of_ours() -> None:
             plane.publish(Update("any", 2, True, UPDATE.apex, {odd.owner: odd}))
         with pytest.raises(PlaneError, match="services of the view 'any' cannot be taken over: expected owner names"):
             plane.stage("any", {odd.owner: odd})
+        with pytest.raises(
+            PlaneError, match="services of the view 'west' cannot be taken over: expected a first update"
+        ):
+            plane.stage("west", {})
         with udp_client(listener.port) as client:
             client.send(ask(WEB))
             assert judge(ask(WEB), "udp", client.recv(512)).answer == ["10.42.42.42"]
