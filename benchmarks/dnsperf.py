@@ -14,7 +14,6 @@ MODES: Final = {
     "UDP": (),
     "UDP with EDNS": ("-e",),
     "TCP": ("-m", "tcp"),
-    "TCP, a connection each": ("-m", "tcp", "-O", "num-queries-per-conn=1"),
 }
 """How queries come, as dnsperf's options."""
 CLIENT_CORE: Final = 1

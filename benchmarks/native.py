@@ -4,7 +4,8 @@
 Rules:
 1. Servers are on core 0, dnsperf is on core 1, and runs are interleaved, as in `queries`. mcsdns serves from a folder of manifests,
    NSD and Knot from its export.
-2. Large answers are those of one headless service each, asked alone, with EDNS over UDP (cut at 1,232 octets) and over TCP (`stream`).
+2. A connection for each query is asked one after the other (`stream`). Large answers are those of one headless service each, asked
+   alone, with EDNS over UDP (cut at 1,232 octets) and over TCP (`stream`).
 3. Threads: the server has both cores, and dnsperf, with 64 sockets, one of them as well. So what two threads bring is read from
    the CPU that a query costs: twice the cost of one thread over that of two.
 """
@@ -12,7 +13,7 @@ Rules:
 import argparse
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -25,7 +26,7 @@ from .files import export, manifest_text, write_manifests, write_questions
 from .queries import SERVER_CORE, measure
 from .report import facts, say, table
 from .servers import Mcsdns
-from .stream import cost_us
+from .stream import connection_cost_us, cost_us
 
 _ENDPOINTS: Final = (60, 300, 1500)
 _IN_SLICE: Final = 100
@@ -64,6 +65,12 @@ def _large(options: argparse.Namespace, folder: Path, stack: contextlib.ExitStac
     for server in servers.values():
         stack.enter_context(server)
     rows: list[list[str]] = []
+    small = f"pod-1.east.large-60.team.svc.{ZONE}"
+    each = [
+        {name: connection_cost_us(server, server.port, small, options.seconds) for name, server in servers.items()}
+        for _ in range(options.rounds)
+    ]
+    rows.append(_row("one address", "TCP, a connection each", each))
     for count in _ENDPOINTS:
         for text, qtype in (("A", A), ("SRV", SRV)):
             question = Question(f"large-{count}.team.svc.{ZONE}", qtype, NOERROR, frozenset())
@@ -81,11 +88,15 @@ def _large(options: argparse.Namespace, folder: Path, stack: contextlib.ExitStac
                 for _ in range(options.rounds)
             ]
             for mode, rounds in (("UDP", over_udp), ("TCP", over_tcp)):
-                costs = [f"{median(found[name] for found in rounds):.2f}" for name in servers]
-                ratio = median(found["mcsdns"] / found["NSD"] for found in rounds)
-                rows.append([f"{count} endpoints, {text}", mode, *costs, f"{ratio:.2f}"])
+                rows.append(_row(f"{count} endpoints, {text}", mode, rounds))
                 say(" ".join(rows[-1]))
-    return table(["large answers", "over", *(f"{name} µs" for name in servers), "mcsdns ÷ NSD"], rows)
+    return table(["answers", "over", *(f"{name} µs" for name in servers), "mcsdns ÷ NSD", "÷ Knot"], rows)
+
+
+def _row(what: str, mode: str, rounds: Sequence[Mapping[str, float]]) -> list[str]:
+    costs = [f"{median(found[name] for found in rounds):.2f}" for name in rounds[0]]
+    ratios = [f"{median(found['mcsdns'] / found[base] for found in rounds):.2f}" for base in ("NSD", "Knot")]
+    return [what, mode, *costs, *ratios]
 
 
 def _headless(count: int) -> Iterator[Object]:
