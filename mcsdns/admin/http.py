@@ -3,8 +3,9 @@ The admin address: the pages of `mcsdns.admin.pages` over HTTP, for people, prob
 
 Rules:
 1. GET and HEAD alone.
-2. No line in the log for a request. One that is no HTTP is DEBUG; one that fails through a defect of ours is an error.
-3. No response names the software beneath.
+2. Nothing is kept by caches, guessed by type, or told to other sites (`_HEADERS`).
+3. No line in the log for a request. One that is no HTTP is DEBUG; one that fails through a defect of ours is an error.
+4. No response names the software beneath.
 
 Not here: authentication. Who may reach the address is for the network to say.
 """
@@ -32,6 +33,14 @@ CLOSE_S = 1.0
 """Seconds that open connections have to end when the server stops; a scrape takes milliseconds."""
 
 _METHODS = ("GET", "HEAD")
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every response."""
 
 
 class Admin:
@@ -69,8 +78,10 @@ async def start(state: ServerState, host: str, port: int) -> Admin:
     async def respond(request: web.BaseRequest) -> web.Response:
         if request.method not in _METHODS:
             return web.Response(status=405, text="only GET and HEAD\n", headers={"Allow": ", ".join(_METHODS)})
-        page = pages.get(request.path, list(request.query.items()), request.headers.get("Accept", ""))
-        return web.Response(status=page.status, body=page.body, headers={"Content-Type": page.content_type})
+        accept = ",".join(request.headers.getall("Accept", ()))
+        page = await pages.get(request.path, list(request.query.items()), accept)
+        headers = {"Content-Type": page.content_type, **page.headers}
+        return web.Response(status=page.status, body=page.body, headers=headers)
 
     server = web.Server(respond, request_factory=_request, access_log=None, logger=_logger())
     runner = web.ServerRunner(server, shutdown_timeout=CLOSE_S)
@@ -91,6 +102,7 @@ class _Request(web.BaseRequest):
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         response.headers["Server"] = "mcsdns"
+        response.headers.update(_HEADERS)
 
 
 def _request(

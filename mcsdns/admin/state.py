@@ -135,11 +135,18 @@ class ServerState:
             histogram = self.programming[source_cluster] = Histogram(PROGRAMMING_BUCKETS_S)
         histogram.observe(seconds)
 
-    def view(self, name: str | None) -> ZoneView | None:
-        """Return the view of that name, or the first listener's where none is named; None where it is not served."""
-        if name is None:
-            return self.views[0] if self.views else None
-        return next((view for view in self.views if view.view.name == name), None)
+    def view(self, name: str) -> ZoneView:
+        """
+        Return the view of that name, or the first listener's where none is named.
+
+        Raises:
+            ValueError: It is not served; the message says which are.
+        """
+        for view in self.views:
+            if name in ("", view.view.name):
+                return view
+        known = ", ".join(one.view.name for one in self.views)
+        raise ValueError(f"no listener serves the view {name[:64]!r}; served: {known}")
 
 
 def _version() -> str:

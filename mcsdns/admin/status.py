@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from mcsdns.admin.omitted import Omitted, in_view, of_cluster
+from mcsdns.admin.omitted import Omitted, of_cluster
 from mcsdns.admin.state import ServerState
 from mcsdns.clusterset.merge import duplicates
 from mcsdns.clusterset.mirror import Mirror
@@ -192,11 +192,18 @@ class Status(Struct, frozen=True, kw_only=True):
     duplicates: tuple[Duplicate, ...]
 
 
-def status(state: ServerState) -> Status:
-    """Tell how it stands."""
+def status(state: ServerState, omitted: Omitted | None = None) -> Status:
+    """
+    Tell how it stands.
+
+    Args:
+        state: Of the server.
+        omitted: What is left out, where it was counted a moment ago; None: it is counted now, which takes long for many services.
+    """
     is_ready, why = state.is_ready()
     file = state.config_file
-    omitted = state.omissions.count(state.views, state.mirrors)
+    if omitted is None:
+        omitted = state.omissions.count(state.views, state.mirrors)
     configured = {cluster.name: cluster for cluster in state.config.clusters}
     return Status(
         version=state.version,
@@ -210,7 +217,12 @@ def status(state: ServerState) -> Status:
         clusters=tuple(_cluster(mirror, state, configured[mirror.cluster], omitted) for mirror in state.mirrors),
         views=tuple(
             ViewStatus(
-                view.view.name, view.serial, f"{view.hash:013x}", view.complete, len(view.services), in_view(view)
+                name=view.view.name,
+                serial=view.serial,
+                hash=f"{view.hash:013x}",
+                complete=view.complete,
+                services=len(view.services),
+                omissions=state.omissions.in_view(view),
             )
             for view in state.views
         ),

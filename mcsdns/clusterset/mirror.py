@@ -56,7 +56,7 @@ class Mirror:
         self._staged: dict[Resource, _Held] = {}
         self._listed: dict[Resource, bool] = {}
         self._slices: dict[ServiceKey, dict[str, Slice]] = {}
-        self._rejected: dict[ServiceKey, set[tuple[Resource, ObjectKey]]] = {}
+        self._rejected: dict[ServiceKey | None, set[tuple[Resource, ObjectKey]]] = {}
 
     @property
     def is_heard(self) -> bool:
@@ -106,7 +106,7 @@ class Mirror:
 
     def keys(self) -> set[ServiceKey]:
         """Return every service that this cluster says anything about, heard or not."""
-        keys = set(self._slices) | set(self._rejected)
+        keys = set(self._slices) | {key for key in self._rejected if key is not None}
         for resource in (Resource.SERVICE_IMPORTS, Resource.SERVICE_EXPORTS):
             keys.update(ServiceKey(*key) for key in self._held[resource].values)
         return keys
@@ -125,8 +125,8 @@ class Mirror:
         """Return the slices of a service by name."""
         return self._slices.get(key, {})
 
-    def rejected_of(self, key: ServiceKey) -> Iterator[Omission]:
-        """Give the objects about a service of which nothing counts."""
+    def rejected_of(self, key: ServiceKey | None) -> Iterator[Omission]:
+        """Give the objects about a service of which nothing counts; None: those that are about no service that can be told."""
         for resource, object_key in self._rejected.get(key, ()):
             value = self._held[resource].values[object_key]
             if isinstance(value, Rejected):
@@ -134,10 +134,8 @@ class Mirror:
 
     def rejected(self) -> Iterator[Omission]:
         """Give every object of which nothing counts."""
-        for resource, held in self._held.items():
-            for object_key, value in held.values.items():
-                if isinstance(value, Rejected):
-                    yield Omission(value.reason, self.cluster, self._text(resource, object_key), value.detail)
+        for key in self._rejected:
+            yield from self.rejected_of(key)
 
     def ref(self, resource: Resource, namespace: str, name: str, note: str) -> ObjectRef:
         """Return a reference to an object that is here."""
@@ -228,9 +226,10 @@ class Mirror:
                     dirty.add(service)
                 case Import(key=service) | Export(key=service):
                     dirty.add(service)
-                case Rejected(key=service) if service is not None:
+                case Rejected(key=service):
                     self._index_rejected(service, resource, key, is_new)
-                    dirty.add(service)
+                    if service is not None:
+                        dirty.add(service)
                 case Property():
                     dirty |= self.keys()
         return dirty
@@ -244,7 +243,7 @@ class Mirror:
             if not slices:
                 del self._slices[service]
 
-    def _index_rejected(self, service: ServiceKey, resource: Resource, key: ObjectKey, is_new: bool) -> None:
+    def _index_rejected(self, service: ServiceKey | None, resource: Resource, key: ObjectKey, is_new: bool) -> None:
         rejected = self._rejected.setdefault(service, set())
         if is_new:
             rejected.add((resource, key))

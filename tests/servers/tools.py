@@ -10,6 +10,7 @@ from typing import Final
 
 # What Debian calls the package that holds the program; named in the error, so that a skipped test says what to install.
 _PACKAGE: Final = {
+    "chromium": "chromium",
     "dig": "bind9-dnsutils",
     "dnsmasq": "dnsmasq-base",
     "dnsperf": "dnsperf",

@@ -161,7 +161,7 @@ async def test_explain_with_wrong_parameters(server: FakeServer, query: str, pro
 def test_no_parameters_break_it(parameters: list[tuple[str, str]]) -> None:
     """Whatever is asked, it is explained, or refused with one line that can be sent."""
     server = FakeServer({"west": service_import("web", ips=["10.1.1.1"]), "east": None})
-    page = Pages(server.state).get("/explain", parameters)
+    page = asyncio.run(Pages(server.state).get("/explain", parameters))
     assert page.status in (200, 400)
     assert page.body.decode().count("\n") == 1
 

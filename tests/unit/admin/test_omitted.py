@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcsdns.admin.omitted import Omissions, Omitted, in_view, of_cluster
+from mcsdns.admin.omitted import Omissions, Omitted, of_cluster
 from mcsdns.admin.state import ServerState
 from tests.clustersets import hear
 from tests.manifests import cluster_property, imported_slice, service_import, together
@@ -19,15 +19,15 @@ def test_a_thing_that_two_views_leave_out_counts_once() -> None:
     slices = imported_slice("hl", "north", "a=10.1.0.1 !ready", "10.1.0.300")
     state = FakeServer({"west": together(import_, slices), "east": import_}).state
     assert count(state) == {("west", "not-ready"): 1, ("west", "bad-address"): 1}
-    assert [in_view(view) for view in state.views] == [{"bad-address": 1, "not-ready": 1}] * 2
+    assert [state.omissions.in_view(view) for view in state.views] == [{"bad-address": 1, "not-ready": 1}] * 2
 
 
 def test_what_never_came_as_far_as_a_service() -> None:
     """An import that cannot be used, a property that is no cluster id: no view has them, and they are counted."""
     broken = service_import("web").replace("ClusterSetIP", "None")
     state = FakeServer({"west": together(broken, cluster_property("not an id")), "east": ""}).state
-    assert [in_view(view) for view in state.views] == [{}, {}]
     assert count(state) == {("west", "bad-type"): 1, ("west", "bad-cluster-id"): 1}
+    assert [state.omissions.in_view(view) for view in state.views] == [{}, {}]
 
 
 def test_records_that_could_not_be_made_are_their_importers() -> None:
