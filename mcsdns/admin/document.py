@@ -80,6 +80,11 @@ def span(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for unit, count in units[first : first + 2] if count) or "0 s"
 
 
+def moment(text: str) -> str:
+    """Return a time of ours (RFC 3339, in UTC) as a person reads it."""
+    return text.replace("T", " ").replace("+00:00", " UTC")
+
+
 def link(path: str, **parameters: object) -> Markup:
     """Return a path of ours with those parameters that have a value, as it stands in an attribute."""
     from markupsafe import escape  # noqa: PLC0415 - with the first page
@@ -109,5 +114,5 @@ def _environment() -> Environment:
     )
     style = Markup(_style())  # noqa: S704 - a file of ours
     made.globals |= {"style": style, "link": link, "ago": lambda seconds: timedelta(seconds=seconds), "MAX_ROWS": MAX_ROWS}
-    made.filters["span"] = span
+    made.filters |= {"span": span, "moment": moment}
     return made

@@ -87,16 +87,18 @@ class Omissions:
         is then: it may change between two of them, and another reading may be under way.
         """
         seen = self._seen.setdefault(view.view.name, _Seen())
-        for key in seen.services.keys() | view.services.keys():
+        for key in list(view.services):
             before, now = seen.services.get(key), view.services.get(key)
-            if before is not now:
-                if now is not None:
-                    seen.services[key] = now
-                    self._add(seen, now.omissions)
-                else:
-                    del seen.services[key]
+            if before is not now and now is not None:
+                seen.services[key] = now
+                self._add(seen, now.omissions)
                 self._drop(seen, before.omissions if before is not None else ())
             yield
+        if len(seen.services) != len(view.services):
+            for key in list(seen.services):
+                if key not in view.services:
+                    self._drop(seen, seen.services.pop(key).omissions)
+                yield
 
     def _add(self, seen: _Seen, omissions: Iterable[Omission]) -> None:
         for omission in omissions:

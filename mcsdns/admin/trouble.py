@@ -25,7 +25,7 @@ class Trouble(Struct, frozen=True):
 
     Args:
         degree: How bad it is.
-        text: What is so, and what it means.
+        text: What is so, and what it means; empty where `omissions` say it.
         cluster: The member cluster that it concerns; empty: the server.
         omissions: What is left out of what that cluster says, by reason.
         for_s: For how many seconds, where that is known.
@@ -75,4 +75,4 @@ def _cluster(of: ClusterStatus) -> Iterator[Trouble]:
     for what, problem in of.problems.items():
         yield Trouble("Attention", f"{what}: {problem}", of.name)
     if of.omissions:
-        yield Trouble("Left out", "Of what it says is left out:", of.name, of.omissions)
+        yield Trouble("Left out", "", of.name, of.omissions)
