@@ -47,6 +47,7 @@ def render(template: str, values: Mapping[str, Any]) -> bytes:
     return _environment().get_template(f"{template}.html").render(values).encode(errors="backslashreplace")
 
 
+@functools.cache
 def policy() -> str:
     """Return the Content-Security-Policy of every page: its own style sheet, forms that lead back here, and nothing else."""
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()

@@ -19,6 +19,10 @@ Degree = Literal["Wrong", "Attention", "Left out"]
 """Wrong: names may go unanswered, or it will get worse by itself. Attention: somebody should look. Left out: single objects."""
 
 
+MAX_AMONG = 3
+"""Refused objects of one quota and kind that are named: which controller floods shows in any of them."""
+
+
 class Trouble(Struct, frozen=True):
     """
     One thing that is wrong.
@@ -67,6 +71,11 @@ def _cluster(of: ClusterStatus) -> Iterator[Trouble]:
         yield Trouble("Wrong", f"Stale, what it last said is answered: {of.cause}", of.name, for_s=of.for_s)
     elif not of.whole:
         yield Trouble("Wrong", "It could not be read whole: some of its objects may be missing.", of.name)
+    for name, quota in of.quotas.items():
+        if quota.refused:
+            among = ", ".join(f"{kind} {one}" for kind, shown in quota.among.items() for one in shown[:MAX_AMONG])
+            text = f"{quota.refused:,} objects are refused: the quota {name} allows {quota.limit:,}. Among them: {among}"
+            yield Trouble("Wrong", text, of.name)
     if of.coming is not None:
         yield Trouble("Attention", f"Its new source is not heard whole yet, the old one counts: {of.coming}", of.name)
     if of.property_id is not None and of.property_id != of.id:

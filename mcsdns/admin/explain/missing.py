@@ -173,16 +173,23 @@ def _places(scene: Scene, keys: Collection[ServiceKey], key: ServiceKey) -> Iter
     swapped = ServiceKey(key.name, key.namespace)
     if swapped in keys:
         yield f"namespace and service are the other way round: {_full(scene, [swapped])}"
-    same = [other for other in keys if other.name == key.name and other.namespace != key.namespace]
+    same: list[ServiceKey] = []
+    names: set[str] = set()
+    above: ServiceKey | None = None
+    for other in keys:  # once: there may be tens of thousands
+        if other.namespace == key.namespace:
+            names.add(other.name)
+        elif other.name == key.name:
+            same.append(other)
+        if other.namespace == key.name and other.name in scene.below:
+            above = above or other
     if same:
         yield f"the same service name in other namespaces: {_full(scene, same)}"
-    near = close(key.name, (other.name for other in keys if other.namespace == key.namespace))
+    near = close(key.name, names)
     if near:
         yield f"similar names in the namespace: {_full(scene, [ServiceKey(key.namespace, name) for name in near])}"
-    elif not same and any(other.namespace == key.namespace for other in keys):
-        names = {other.name for other in keys if other.namespace == key.namespace}
+    elif not same and names:
         yield f"imported services of the namespace {key.namespace}: {listed(names)}"
-    above = next((other for other in keys if other.namespace == key.name and other.name in scene.below), None)
     if above is not None:
         yield f"there is a label too many before svc: {_full(scene, [above])}"
 

@@ -75,6 +75,8 @@ async def serving(server: FakeServer) -> AsyncIterator[Ask]:
         ("/metrics", 200, "text/plain; version=", "mcsdns_ready 1.0"),
         ("/status", 200, "application/json", '"ready":true'),
         (f"/explain?name={WEB}", 200, "application/json", '"outcome":"NOERROR"'),
+        ("/services", 200, "application/json", '"total":1'),
+        ("/omissions", 200, "application/json", '"total":0'),
         ("/nosuch", 404, "text/plain; charset=utf-8", "no such page"),
     ],
 )
@@ -86,6 +88,55 @@ async def test_paths(server: FakeServer, path: str, status: int, content_type: s
     assert found.headers["Content-Type"].startswith(content_type)
     assert text in found.text
     assert head.body == b""
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/", 200, "<title>clusterset.local: ready – mcsdns</title>"),
+        ("/status", 200, "<title>clusterset.local: ready – mcsdns</title>"),
+        ("/explain", 200, "<h1>Why does a name answer what it does?</h1>"),
+        (f"/explain?name={WEB}&type=A&view=", 200, "<td class=\"long\">10.1.1.1</td>"),
+        ("/explain?name=nosuch.test.svc.clusterset.local", 200, '<span class="mark bad">NXDOMAIN</span>'),
+        ("/explain?name=a..b", 400, "holds a label of 0 octets"),
+        ("/explain?name=", 400, "the parameter name is missing"),
+        ("/services", 200, ">test/web</a>"),
+        ("/services?q=nosuch", 200, "<p>There is none.</p>"),
+        ("/services?page=x", 400, "expected a number from 1"),
+        ("/omissions?reason=no-address", 200, "0 left out."),
+        ("/nosuch", 404, "There is no page /nosuch."),
+    ],
+)
+async def test_pages_for_people(server: FakeServer, path: str, status: int, text: str) -> None:
+    """A browser gets HTML at the paths where machines get JSON, with a policy; HEAD says the same without a body."""
+    async with serving(server) as ask:
+        found, head = await ask(path, Accept=BROWSER), await ask(path, "HEAD", Accept=BROWSER)
+    assert found.status == head.status == status
+    assert found.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert text in found.text
+    assert found.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+    assert head.body == b""
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+async def test_what_stays_as_it_is_for_a_browser(server: FakeServer, path: str) -> None:
+    """Probes and metrics have one form."""
+    async with serving(server) as ask:
+        assert (await ask(path, Accept=BROWSER)).headers["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("path", ["/", "/status", "/healthz", "/metrics", "/nosuch", "/explain"])
+async def test_headers_of_every_response(server: FakeServer, path: str) -> None:
+    """Nothing is kept, guessed or told to other sites, whoever asks and whatever comes of it."""
+    async with serving(server) as ask:
+        for found in (await ask(path), await ask(path, Accept=BROWSER), await ask(path, "POST")):
+            assert found.headers["Cache-Control"] == "no-store"
+            assert found.headers["X-Content-Type-Options"] == "nosniff"
+            assert found.headers["Referrer-Policy"] == "no-referrer"
+            assert found.headers["Vary"] == "Accept"
 
 
 async def test_readiness(server: FakeServer) -> None:
