@@ -81,6 +81,8 @@ def _cluster(of: ClusterStatus) -> Iterator[Trouble]:
     if of.property_id is not None and of.property_id != of.id:
         text = f"Its ClusterProperty says {of.property_id}, and the configuration {of.id}, which counts."
         yield Trouble("Attention", text, of.name)
+    if of.uid_problem is not None:
+        yield Trouble("Attention", f"Whether it is the same cluster as ever cannot be told: {of.uid_problem}", of.name)
     for what, problem in of.problems.items():
         yield Trouble("Attention", f"{what}: {problem}", of.name)
     if of.omissions:

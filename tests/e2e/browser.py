@@ -47,19 +47,20 @@ class Browser:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._to_child, self._write = os.pipe()
-        self._read, self._from_child = os.pipe()
-        command = [need("chromium"), *_FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
+        program = need("chromium")
+        to_child, self._write = os.pipe()
+        self._read, from_child = os.pipe()
+        command = [program, *_FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
         # Chromium speaks on the descriptors 3 and 4.
         self._process = subprocess.Popen(
-            ["bash", "-c", f'exec "$@" 3<&{self._to_child} 4>&{self._from_child}', "chromium", *command],
-            pass_fds=(self._to_child, self._from_child),
+            ["bash", "-c", f'exec "$@" 3<&{to_child} 4>&{from_child}', "chromium", *command],
+            pass_fds=(to_child, from_child),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=(folder / "chromium.log").open("w"),
+            stderr=subprocess.DEVNULL,
         )
-        os.close(self._to_child)
-        os.close(self._from_child)
+        os.close(to_child)
+        os.close(from_child)
         self._buffer = b""
         self._last_id = 0
         self._tabs: dict[str, Tab] = {}
@@ -135,7 +136,6 @@ class Tab:
     One tab.
 
     Attributes:
-        requests: Every URL that was asked for.
         complaints: What went wrong in the page, or was forbidden.
         loads: How many pages have been loaded whole.
     """
@@ -143,9 +143,14 @@ class Tab:
     def __init__(self, browser: Browser, session: str) -> None:
         self._browser = browser
         self._session = session
-        self.requests: list[str] = []
+        self._asked: dict[str, str] = {}
         self.complaints: list[str] = []
         self.loads = 0
+
+    @property
+    def requests(self) -> list[str]:
+        """Every URL that was asked for, but for what the page's policy kept from being sent."""
+        return list(self._asked.values())
 
     def call(self, method: str, **parameters: Any) -> Message:
         """Ask the tab."""
@@ -155,7 +160,9 @@ class Tab:
         """Take note of an event."""
         match event:
             case "Network.requestWillBeSent":
-                self.requests.append(parameters["request"]["url"])
+                self._asked[parameters["requestId"]] = parameters["request"]["url"]
+            case "Network.loadingFailed" if parameters.get("blockedReason") == "csp":
+                self._asked.pop(parameters["requestId"], None)
             case "Page.loadEventFired":
                 self.loads += 1
             case "Runtime.exceptionThrown":

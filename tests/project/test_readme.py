@@ -71,6 +71,14 @@ def test_the_readme_names_the_ports_of_the_demo() -> None:
     assert str(load(DEMO).admin) == "127.0.0.1:9153", "explain asks there by default"
 
 
+def test_the_pictures_are_small() -> None:
+    """The pictures that it shows are there, and cost a reader less than 200 kB together."""
+    pictures = re.findall(r'\((docs/images/\S+)\)|src="(docs/images/\S+)"', README.read_text())
+    paths = [ROOT / (one or other) for one, other in pictures]
+    assert {path.name for path in paths} == {path.name for path in (ROOT / "docs" / "images").iterdir()}
+    assert sum(path.stat().st_size for path in paths) < 200_000
+
+
 def test_there_is_something_to_type() -> None:
     """The README shows dig and explain."""
     words = [one.command.split()[0] for one in shown(README.read_text())]

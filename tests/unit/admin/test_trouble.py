@@ -95,9 +95,10 @@ def test_a_quota_that_refuses(server: FakeServer) -> None:
 
 
 def test_less_than_whole_and_to_be_replaced(server: FakeServer) -> None:
-    """A cluster of which some could not be read; one whose new source is not heard yet; one that is refused."""
+    """A cluster of which some could not be read; one whose new source is not heard; one that may be another; one that is refused."""
     now = status(server.state)
     west, east = now.clusters
     assert the_only(replace(now, clusters=(replace(west, whole=False), east))).degree == "Wrong"
     assert the_only(replace(now, clusters=(west, replace(east, coming="unsynced: x")))).text.endswith("unsynced: x")
+    assert the_only(replace(now, clusters=(west, replace(east, uid_problem="HTTP 403")))).degree == "Attention"
     assert the_only(replace(now, duplicates=(Duplicate("east", "i", "west"),))).cluster == "east"
