@@ -114,6 +114,11 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     style = Markup(_style())  # noqa: S704 - a file of ours
-    made.globals |= {"style": style, "link": link, "ago": lambda seconds: timedelta(seconds=seconds), "MAX_ROWS": MAX_ROWS}
+    made.globals |= {
+        "style": style,
+        "link": link,
+        "ago": lambda seconds: timedelta(seconds=seconds),
+        "MAX_ROWS": MAX_ROWS,
+    }
     made.filters |= {"span": span, "moment": moment}
     return made

@@ -13,7 +13,7 @@ What each path of the admin address shows, without HTTP.
 | /omissions | `mcsdns.admin.omission_list.OmissionList` as JSON or HTML      | 200; 400 if it cannot be read                      |
 
 Rules:
-1. Nothing here changes anything. A page shows one state, but for what is read of tens of thousands of services: that gives way to others.
+1. Nothing here changes anything. A page shows one state, but for what is read of tens of thousands of services: that gives way.
 2. Whatever is asked, there is a page for it.
 3. HTML is for those who ask for it (`mcsdns.admin.asked`); it says the same as the JSON, and is written in a thread.
 """

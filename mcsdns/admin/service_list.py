@@ -32,7 +32,7 @@ class SourceCluster(Struct, frozen=True):
 
     Args:
         id: Its cluster id; None for slices that name no source cluster.
-        endpoints: How many addresses of ready endpoints it gives; None for a ClusterSetIP service, whose answer does not depend on them.
+        endpoints: How many addresses of ready endpoints it gives; None for a ClusterSetIP service: its answer does not hang on them.
     """
 
     id: str | None
@@ -120,8 +120,6 @@ async def services(state: ServerState, parameters: asked.Parameters) -> ServiceL
 
 def _filter(text: str, cluster: str, mirrors: Sequence[Mirror]) -> Callable[[ServiceKey], bool]:
     """Return what tells whether a service is asked for."""
-    if not text and not cluster:
-        return lambda key: True
     if not cluster:
         return lambda key: text in f"{key.namespace}/{key.name}"
     heard = speaking(mirrors)

@@ -56,7 +56,9 @@ def _server(of: Status) -> Iterator[Trouble]:
         yield Trouble("Wrong", f"The configuration file was refused, and what was in force goes on: {of.config.error}")
     for view in of.views:
         if not view.complete:
-            yield Trouble("Wrong", f"In the view {view.name} a name that is not found is SERVFAIL: a cluster is not heard.")
+            yield Trouble(
+                "Wrong", f"In the view {view.name} a name that is not found is SERVFAIL: a cluster is not heard."
+            )
     for one in of.duplicates:
         text = f"Nothing that it says counts: its cluster id {one.id} belongs to {one.taken_by}. Give one of the two another id."
         yield Trouble("Wrong", text, one.cluster)
@@ -74,7 +76,9 @@ def _cluster(of: ClusterStatus) -> Iterator[Trouble]:
     for name, quota in of.quotas.items():
         if quota.refused:
             among = ", ".join(f"{kind} {one}" for kind, shown in quota.among.items() for one in shown[:MAX_AMONG])
-            text = f"{quota.refused:,} objects are refused: the quota {name} allows {quota.limit:,}. Among them: {among}"
+            text = (
+                f"{quota.refused:,} objects are refused: the quota {name} allows {quota.limit:,}. Among them: {among}"
+            )
             yield Trouble("Wrong", text, of.name)
     if of.coming is not None:
         yield Trouble("Attention", f"Its new source is not heard whole yet, the old one counts: {of.coming}", of.name)

@@ -83,7 +83,10 @@ def test_any_value_is_text(value: str) -> None:
     base = {"here": "", "zone": value, "version": value, "views": ["a", value], "clusters": [value]}
     now = {"now": _Now()}
     body = render("problem", base | now | {"problem": value, "asked": asked})
-    plain = render("problem", {k: "a" for k in base} | now | {"views": ["a", "b"], "problem": "x", "asked": dict.fromkeys(asked, "x")})
+    plain = render(
+        "problem",
+        dict.fromkeys(base, "a") | now | {"views": ["a", "b"], "problem": "x", "asked": dict.fromkeys(asked, "x")},
+    )
     assert elements(body).tags == elements(plain).tags
     assert str(shown(value)).strip() in elements(body).text
 
@@ -126,7 +129,9 @@ def test_hostile_objects(value: str) -> None:
         found = elements(page(server, path, **parameters).body)
         assert not {"script", "img", "b", "iframe", "object", "base"} & set(found.tags)
         assert not [name for name, _ in found.attributes if name.startswith("on") or name in ("src", "srcdoc")]
-        assert all(target.startswith(("/", "#")) for name, target in found.attributes if name in ("href", "action") and target)
+        assert all(
+            target.startswith(("/", "#")) for name, target in found.attributes if name in ("href", "action") and target
+        )
     assert value in elements(page(server, "/").body).text
 
 
@@ -135,8 +140,12 @@ def test_the_policy_is_that_of_the_style_sheet() -> None:
     found = page(FakeServer({"west": "", "east": ""}), "/")
     (style,) = re.findall(r"<style>(.*?)</style>", found.body.decode(), re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert found.headers["Content-Security-Policy"] == policy() == (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    assert (
+        found.headers["Content-Security-Policy"]
+        == policy()
+        == (
+            f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        )
     )
     assert "style=" not in found.body.decode()
     assert "url(" not in style
@@ -145,7 +154,16 @@ def test_the_policy_is_that_of_the_style_sheet() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (0.9, "0 s"), (59, "59 s"), (60, "1 min"), (91, "1 min 31 s"), (3600, "1 h"), (3725, "1 h 2 min"), (90000, "1 d 1 h")],
+    [
+        (0, "0 s"),
+        (0.9, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (91, "1 min 31 s"),
+        (3600, "1 h"),
+        (3725, "1 h 2 min"),
+        (90000, "1 d 1 h"),
+    ],
 )
 def test_durations(seconds: float, text: str) -> None:
     """In the two largest units."""

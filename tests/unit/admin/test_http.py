@@ -99,7 +99,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
         ("/", 200, "<title>clusterset.local: ready – mcsdns</title>"),
         ("/status", 200, "<title>clusterset.local: ready – mcsdns</title>"),
         ("/explain", 200, "<h1>Why does a name answer what it does?</h1>"),
-        (f"/explain?name={WEB}&type=A&view=", 200, "<td class=\"long\">10.1.1.1</td>"),
+        (f"/explain?name={WEB}&type=A&view=", 200, '<td class="long">10.1.1.1</td>'),
         ("/explain?name=nosuch.test.svc.clusterset.local", 200, '<span class="mark bad">NXDOMAIN</span>'),
         ("/explain?name=a..b", 400, "holds a label of 0 octets"),
         ("/explain?name=", 400, "the parameter name is missing"),

@@ -40,7 +40,9 @@ def server() -> FakeServer:
         mirror.feed(InitDone(mirror.cluster, Resource.SERVICE_IMPORTS, True))
     for view in made.state.views:
         for number, key in enumerate(keys):
-            lack = Omission(Reason.NOT_READY, "west", f"EndpointSlice {'/'.join(key)}", f"a 10.0.0.{number} is not ready")
+            lack = Omission(
+                Reason.NOT_READY, "west", f"EndpointSlice {'/'.join(key)}", f"a 10.0.0.{number} is not ready"
+            )
             view.services[key] = Built(bytes(16), (lack,) if number % 10 == 0 else ())
     return made
 
@@ -58,14 +60,16 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "parameters"), PATHS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("path", "parameters"), PATHS, ids=str)
 @pytest.mark.parametrize("accept", ["application/json", BROWSER])
 async def test_the_event_loop_is_not_held(
     server: FakeServer, path: str, parameters: dict[str, str], accept: str
 ) -> None:
     """Whatever page is asked for, the loop goes round at least every 20 ms of its own time."""
     pages = Pages(server.state)
-    await pages.get("/explain", [("name", "x.clusterset.local")], accept)  # what is imported at first is not what is measured
+    await pages.get(
+        "/explain", [("name", "x.clusterset.local")], accept
+    )  # what is imported at first is not what is measured
     path = "/status" if path == "/" else path
     holds: list[float] = []
 

@@ -120,14 +120,20 @@ def test_pages() -> None:
 
 def test_a_service_that_goes_meanwhile(server: FakeServer) -> None:
     """It is left out, and the others are shown."""
-    server.state.views[0].services[ServiceKey("test", "gone")] = server.state.views[0].services[ServiceKey("test", "hl")]
+    server.state.views[0].services[ServiceKey("test", "gone")] = server.state.views[0].services[
+        ServiceKey("test", "hl")
+    ]
     assert names(listed(server)) == ["else/lone", "test/hl", "test/web"]
 
 
 def test_omissions_are_what_is_counted(server: FakeServer) -> None:
     """For every cluster and reason that `/status` counts there are as many rows, and no others."""
     manifests = {"west": together(WEST, service_import("Bad"), cluster_property("no id")), "east": EAST}
-    for state in (server.state, FakeServer(manifests).state, FakeServer({"west": cluster_property("e.eu"), "east": EAST}).state):
+    for state in (
+        server.state,
+        FakeServer(manifests).state,
+        FakeServer({"west": cluster_property("e.eu"), "east": EAST}).state,
+    ):
         counts = dict(state.omissions.count(state.views, state.mirrors))
         every = asyncio.run(omissions(state, []))
         assert every.total == sum(counts.values()) == len(every.omissions)
