@@ -241,6 +241,8 @@ def test_what_a_screen_reader_is_told(browser: Browser, demo: Server, path: str)
     assert {"banner", "main", "contentinfo", "navigation", "heading"} <= roles
     unnamed = [n["role"]["value"] for n in nodes if n["role"]["value"] in NAMED - {"search"} and not n["name"]["value"]]
     assert unnamed == []
+    regions = [node["name"]["value"] for node in nodes if node["role"]["value"] in ("region", "navigation")]
+    assert len(set(regions)) == len(regions)
     levels = [int(tag[1]) for tag in tab.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(e => e.tagName)")]
     assert levels.count(1) == 1
     assert all(below - above <= 1 for above, below in zip([0, *levels], levels, strict=False))
