@@ -6,6 +6,8 @@ import asyncio
 import base64
 import hashlib
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from typing import Any
 
@@ -175,3 +177,9 @@ def test_moments_and_links() -> None:
     assert moment("2027-01-15T08:00:00+00:00") == "2027-01-15 08:00:00 UTC"
     assert link("/services", q='a&"<\ud800', page=2, view="") == "/services?q=a%26%22%3C%5Cud800&amp;page=2"
     assert link("/services", q="") == "/services"
+
+
+def test_a_start_does_not_wait_for_it() -> None:
+    """The template engine is loaded with the first page, not with the server."""
+    code = "import sys, mcsdns.daemon, mcsdns.cli; sys.exit('jinja2' in sys.modules or 'markupsafe' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
