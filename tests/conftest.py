@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import structlog
 import uvloop
 from hypothesis import HealthCheck, settings
 
 from tests.servers.tools import Missing
+
+# Before anything imports it: its assertions are to be explained like a test's.
+pytest.register_assert_rewrite("tests.spec.cases")
 
 PARDONED = "this machine"
 """How the reason of a skip begins that is a skip in CI as well."""
@@ -27,6 +31,13 @@ settings.register_profile(
 )
 settings.register_profile("dev", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Undo what a test that runs the command has set for the log of the process."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

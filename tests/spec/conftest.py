@@ -6,10 +6,7 @@ import pytest
 
 from mcsdns.zone.snapshot import Snapshot
 from tests.clustersets import zone_of
-
-pytest.register_assert_rewrite("tests.spec.cases")
-
-from tests.spec.cases import example  # noqa: E402 - after it is known that its assertions are to be explained
+from tests.spec.cases import example
 
 
 @pytest.fixture(scope="session")
