@@ -16,7 +16,7 @@ import yaml
 
 from tests.e2e.conftest import Serve
 from tests.e2e.folders import member, web, write
-from tests.e2e.server import COMMAND, NOT_READY, NXDOMAIN, found, run
+from tests.e2e.server import COMMAND, NOT_READY, NXDOMAIN, eventually, found, run
 from tests.manifests import service_import
 from tests.servers.run import free_port
 
