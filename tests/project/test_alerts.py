@@ -225,7 +225,7 @@ def test_tells_what_it_is_about(alert: str) -> None:
 def test_names_what_is_measured(alert: str) -> None:
     """An expression names metrics of the table (or of every process) and no others."""
     bare = re.sub(r"\{[^}]*\}|\"[^\"]*\"|\b(?:without|by|on) \([^)]*\)|\[\w+\]", "", ALERTS[alert]["expr"])
-    found = {word for word in re.findall(r"[a-z]\w*_\w+", bare)} - {"histogram_quantile"}
+    found = set(re.findall(r"[a-z]\w*_\w+", bare)) - {"histogram_quantile"}
     assert found
     assert found <= EXPOSED
 
@@ -251,7 +251,7 @@ def test_a_runbook_is_whole(alert: str) -> None:
 @pytest.mark.servers
 def test_the_chart_holds_the_same(url: str) -> None:
     """The PrometheusRule has the rules, word for word; the value `monitoring.runbookUrl` says where the runbooks are read."""
-    assert not [one for one in rendered() if one["kind"] in {"PrometheusRule"}]
+    assert not [one for one in rendered() if one["kind"] == "PrometheusRule"]
     objects = rendered({"monitoring": {"prometheusRule": True, "runbookUrl": url, "labels": {"release": "p"}}})
     (rule,) = [one for one in objects if one["kind"] == "PrometheusRule"]
     assert rule["metadata"]["labels"]["release"] == "p"
