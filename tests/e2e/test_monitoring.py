@@ -132,8 +132,8 @@ def test_every_rule_is_evaluated(watched: Watched) -> None:
     alerts = watched.prometheus.get("alerts")["alerts"]
     texts = {alert["labels"]["alertname"]: alert["annotations"] for alert in alerts}
     assert "west" in texts["McsdnsClusterUnsynced"]["summary"]
-    for annotations in texts.values():
-        assert not any("<error" in text or "<no value>" in text for text in annotations.values())
+    for said in texts.values():
+        assert not any("<error" in text or "<no value>" in text for text in said.values())
 
 
 def _filled(expression: str, instance: str) -> str:
