@@ -90,6 +90,11 @@ def shares(what: str, part: str, whole: str) -> dict[str, str]:
     }[what]
 
 
+def ends(kind: str, values: str) -> dict[str, str]:
+    """Give when the credentials for cluster east end; the time of a case begins at 0."""
+    return {f'mcsdns_cluster_credentials_expire_timestamp_seconds{{{ONE}, cluster="east", kind="{kind}"}}': values}
+
+
 def omitted(reason: str, *values: str) -> dict[str, str]:
     """Give what replicas leave out of cluster east."""
     return {
@@ -136,6 +141,11 @@ CASES = [
     Case("McsdnsClusterStale", state("stale", "0x5 1x8 0x20"), "30m", None, "an API server restarts"),
     Case("McsdnsClusterUnsynced", state("unsynced", "1x9"), "6m", f'{EAST}, state="unsynced"', "for long"),
     Case("McsdnsClusterUnsynced", state("unsynced", "1x3 0x9"), "10m", None, "a start"),
+    Case("McsdnsCredentialsEnd", ends("client-certificate", "1e6x90"), "80m", f'{EAST}, kind="client-certificate"', "in 11 days"),
+    Case("McsdnsCredentialsEnd", ends("client-certificate", "2e6x90"), "80m", None, "in 23 days"),
+    Case("McsdnsCredentialsEnd", ends("renewed-token", "3600x90"), "80m", None, "a token that is renewed"),
+    Case("McsdnsTokenNotRenewed", ends("renewed-token", "600x90"), "20m", f'{EAST}, kind="renewed-token"', "it is not"),
+    Case("McsdnsTokenNotRenewed", ends("renewed-token", "600x9 4200x90"), "20m", None, "it is"),
     Case("McsdnsClusterRefused", omitted("duplicate-cluster-id", "1x9"), "6m", f'{EAST}, reason="duplicate-cluster-id"', "one"),
     Case("McsdnsClusterRefused", omitted("bad-port", "1x9"), "6m", None, "another reason"),
     Case("McsdnsOmissions", omitted("bad-port", "2x70 3x30"), "85m", 'job="dns", cluster="east", reason="bad-port"', "one more"),
