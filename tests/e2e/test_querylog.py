@@ -33,7 +33,7 @@ def ask(server: Server, method: str, query: str = "") -> tuple[int, Any]:
 def test_queries_in_the_log(serve: Serve, tmp_path: Path, address: str) -> None:
     """Both transports, what exists and what does not, within the suffix alone; before and after it there is not a line."""
     listen = [{"address": address}]
-    server = serve([member(tmp_path, "east", web("10.0.0.1"))], plane="python", listen=listen, log_level="warning")
+    server = serve([member(tmp_path, "east", web("10.0.0.1"))], plane="python", listen=listen)
     at = ("127.0.0.1", server.addresses[0][1])
     server.ask("web.test.svc", at=at)
     assert ask(server, "POST", "?seconds=60&suffix=test.svc.clusterset.local&client=127.0.0.0/8")[0] == 200

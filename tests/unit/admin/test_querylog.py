@@ -22,11 +22,13 @@ ASKED = {"Mcsdns-Request": "1"}
 async def server() -> AsyncIterator[tuple[FakeServer, int]]:
     """A server whose plane can log, on 127.0.0.1."""
     fake = FakeServer({"west": "", "east": ""})
-    fake.plane.querylog = QueryLog()
+    log = fake.plane.querylog = QueryLog()
     admin = await start(fake.state, "127.0.0.1", 0)
-    yield fake, admin.port
-    fake.plane.querylog.stop("the test is over")
-    await admin.close()
+    try:
+        yield fake, admin.port
+    finally:
+        log.stop("the test is over")
+        await admin.close()
 
 
 async def ask(method: str, port: int, query: str = "", source: str = "127.0.0.1", **headers: str) -> tuple[int, bytes]:
