@@ -3,7 +3,7 @@ Logging: structlog to standard error, one line a fact, as text for people or as 
 
 Rules:
 1. An event is constant and in lower case; what varies is a key.
-2. A line tells a transition, never a retry, and nothing is logged for a DNS query.
+2. A line tells a transition, never a retry, and nothing is logged for a DNS query but while the query log is on (`mcsdns.querylog`).
 """
 
 from __future__ import annotations

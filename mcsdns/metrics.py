@@ -103,6 +103,12 @@ METRICS = (
         "Differences that lists found to what watches had told",
     ),
     Metric(
+        "mcsdns_cluster_credentials_expire_timestamp_seconds",
+        Kind.GAUGE,
+        ("cluster", "kind"),
+        "When a certificate or token ends, in seconds since the epoch",
+    ),
+    Metric(
         "mcsdns_objects",
         Kind.GAUGE,
         ("cluster", "resource"),

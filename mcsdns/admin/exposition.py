@@ -127,6 +127,9 @@ def _clusters(state: ServerState) -> dict[str, Samples]:
             for code, count in health.streams[one].errors.items()
         ],
         "mcsdns_drift_total": [((name, one.value), health.streams[one].drift) for name, one, health in streams],
+        "mcsdns_cluster_credentials_expire_timestamp_seconds": [
+            ((name, kind), end) for name, health in state.health.items() for kind, end in health.expiries().items()
+        ],
         "mcsdns_objects": [
             ((mirror.cluster, one.value), mirror.count(one)) for mirror in state.mirrors for one in Resource
         ],

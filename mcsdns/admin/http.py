@@ -2,7 +2,7 @@
 The admin address: the pages of `mcsdns.admin.pages` over HTTP, for people, probes and Prometheus.
 
 Rules:
-1. GET and HEAD alone.
+1. GET and HEAD alone, but for `/querylog` (`mcsdns.admin.querylog`).
 2. Nothing is kept by caches, guessed by type, or told to other sites (`_HEADERS`).
 3. No line in the log for a request. One that is no HTTP is DEBUG; one that fails through a defect of ours is an error.
 4. No response names the software beneath.
@@ -24,6 +24,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
+from mcsdns.admin import querylog
 from mcsdns.admin.pages import Pages
 from mcsdns.admin.state import ServerState
 from mcsdns.config import Address
@@ -76,6 +77,8 @@ async def start(state: ServerState, host: str, port: int) -> Admin:
     pages = Pages(state)
 
     async def respond(request: web.BaseRequest) -> web.Response:
+        if request.path == querylog.PATH:
+            return querylog.respond(state.plane.querylog, request)
         if request.method not in _METHODS:
             return web.Response(status=405, text="only GET and HEAD\n", headers={"Allow": ", ".join(_METHODS)})
         accept = ",".join(request.headers.getall("Accept", ()))

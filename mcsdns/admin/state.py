@@ -17,6 +17,7 @@ from mcsdns.admin.omitted import Omissions
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.config import Config
 from mcsdns.metrics import PROGRAMMING_BUCKETS_S, Counters, Histogram
+from mcsdns.querylog import QueryLog
 from mcsdns.source.health import Health
 from mcsdns.zone.view import ZoneView
 
@@ -31,6 +32,10 @@ class Plane(Protocol):
     @property
     def name(self) -> str:
         """`native` or `python`."""
+
+    @property
+    def querylog(self) -> QueryLog | None:
+        """What logs queries; None where the plane cannot."""
 
     def counters(self) -> Counters:
         """Return what was counted since the plane was made: one consistent set."""

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from mcsdns.errors import WireError
 from mcsdns.plane.counters import Drop, Ledger, Tally, Totals
+from mcsdns.querylog import QueryLog
 from mcsdns.wire.answer import respond
 from mcsdns.wire.codes import Rcode
 from mcsdns.wire.edns import Transport
@@ -90,12 +91,33 @@ class Answers:
         ledger: What is counted here.
         totals: What is counted for the plane.
         room: Octets for rendered replies.
+        querylog: Writes lines for queries, while it is on; None: nothing ever does.
     """
 
-    __slots__ = ("_generations", "_kept", "_logged", "_published", "_totals", "_transport", "_turn", "ledger")
+    __slots__ = (
+        "_generations",
+        "_kept",
+        "_logged",
+        "_published",
+        "_totals",
+        "_transport",
+        "_turn",
+        "ledger",
+        "querylog",
+    )
 
-    def __init__(self, published: Published, transport: Transport, ledger: Ledger, totals: Totals, room: int) -> None:
+    def __init__(
+        self,
+        published: Published,
+        transport: Transport,
+        ledger: Ledger,
+        totals: Totals,
+        room: int,
+        *,
+        querylog: QueryLog | None = None,
+    ) -> None:
         self.ledger = ledger
+        self.querylog = querylog or QueryLog()
         self._published = published
         self._generations = published.generations
         self._transport = transport

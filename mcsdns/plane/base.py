@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from mcsdns.config import Limits
 from mcsdns.metrics import Counters
+from mcsdns.querylog import QueryLog
 from mcsdns.zone.rrset import ServiceRecords, Update
 
 __all__ = ["Limits", "Listener", "Plane"]
@@ -41,6 +42,10 @@ class Plane(Protocol):
     @property
     def name(self) -> str:
         """`native` or `python`."""
+
+    @property
+    def querylog(self) -> QueryLog | None:
+        """What logs queries; None where the plane cannot."""
 
     def stage(self, view: str, services: Mapping[bytes, ServiceRecords | None]) -> None:
         """

@@ -40,6 +40,8 @@ class NativePlane:
     """
 
     name = "native"
+    querylog = None
+    """Its threads cannot log queries yet (docs/decisions/0011-query-log.md)."""
 
     def __init__(
         self, limits: Limits, nsid: bytes | None = None, threads: int | None = None, *, pin: bool = False

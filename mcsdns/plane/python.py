@@ -21,6 +21,7 @@ from mcsdns.plane.generations import Generations
 from mcsdns.plane.sockets import Bound, bind_all, is_wildcard, receive_buffer
 from mcsdns.plane.tcp import Connections
 from mcsdns.plane.udp import UdpServer
+from mcsdns.querylog import QueryLog
 from mcsdns.wire.edns import Transport
 from mcsdns.zone.rrset import ServiceRecords, Update
 
@@ -38,6 +39,9 @@ class PythonPlane:
     Args:
         limits: What it allows.
         nsid: The identifier that it tells to those who ask for it, or None.
+
+    Attributes:
+        querylog: Writes lines for queries, while it is on.
     """
 
     name = "python"
@@ -45,6 +49,7 @@ class PythonPlane:
     def __init__(self, limits: Limits, nsid: bytes | None = None) -> None:
         self._limits = limits
         self._nsid = nsid
+        self.querylog = QueryLog()
         self._published: dict[str, Published] = {}
         self._staged: dict[str, dict[bytes, ServiceRecords | None]] = {}
         self._ledgers: list[Ledger] = []
@@ -91,6 +96,7 @@ class PythonPlane:
 
     async def stop(self) -> None:
         """Close every socket."""
+        self.querylog.stop("the server stops")
         self._overflow += sum(udp.overflow for udp in self._udp)
         for udp in self._udp:
             udp.stop()
@@ -126,4 +132,4 @@ class PythonPlane:
             keepalive=min(0xFFFF, round(self._limits.tcp_idle_s * 10)),
             nsid=self._nsid,
         )
-        return Answers(self._published[listener.view], transport, ledger, self._totals, room)
+        return Answers(self._published[listener.view], transport, ledger, self._totals, room, querylog=self.querylog)

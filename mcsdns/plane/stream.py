@@ -25,12 +25,14 @@ class Stream:
     What one client has sent and what it gets.
 
     Attributes:
+        client: Who it is, for the query log.
         is_ended: Nothing more is read from it; the connection is to be closed once what was answered has left.
     """
 
-    __slots__ = ("_answers", "_inbox", "_malformed", "is_ended")
+    __slots__ = ("_answers", "_inbox", "_malformed", "client", "is_ended")
 
     def __init__(self, answers: Answers) -> None:
+        self.client = ""
         self.is_ended = False
         self._answers = answers
         self._inbox: bytes | bytearray = b""
@@ -68,6 +70,7 @@ class Stream:
             What is to be written, in one piece, and how many messages were read for it.
         """
         inbox, answer, ledger = self._inbox, self._answers.answer, self._answers.ledger
+        log = self._answers.querylog
         out: list[bytes] = []
         at = read = size = 0
         began = then = perf_counter()
@@ -85,6 +88,10 @@ class Stream:
                 now = perf_counter()
                 ledger.took(now - then)
                 then = now
+            if log.is_on:
+                took_s = perf_counter() - began
+                where = {"view": ledger.view, "proto": "tcp", "client": self.client}
+                log.note(bytes(inbox[start:end]), response, **where, duration_s=took_s)
             if self._is_last(end > start, response):
                 break
         ledger.duration_s += then - began

@@ -165,6 +165,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         # There is no peer where the client has already gone.
         self.client = (transport.get_extra_info("peername") or ("",))[0]
+        self._stream.client = self.client
         # Whatever the system does not take at once counts as blocked: its own buffer is large enough.
         self._transport.set_write_buffer_limits(high=0)
         if not self._connections.admit(self):

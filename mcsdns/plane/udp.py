@@ -42,6 +42,7 @@ class UdpServer:
         self._socket = udp
         self._answers = answers
         self._totals = totals
+        self._is_wildcard = is_wildcard
         # A peer is whatever `receive` says and `send` wants.
         self._receive: Callable[[int], tuple[bytes, Any]] = udp.recvfrom
         self._send: Callable[[bytes, Any], int] = udp.sendto
@@ -63,8 +64,14 @@ class UdpServer:
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
 
+    def _note(self, query: bytes, response: bytes | None, peer: Any, duration_s: float) -> None:
+        """Have a query logged."""
+        client, view = str((peer[0] if self._is_wildcard else peer)[0]), self._answers.ledger.view
+        self._answers.querylog.note(query, response, view=view, proto="udp", client=client, duration_s=duration_s)
+
     def _drain(self) -> None:
         receive, send, answer, ledger = self._receive, self._send, self._answers.answer, self._answers.ledger
+        is_logged = self._answers.querylog.is_on
         began = then = perf_counter()
         quick = 0
         for _ in range(BATCH):
@@ -75,6 +82,8 @@ class UdpServer:
                 break
             octets = answer(query)
             if octets is None:
+                if is_logged:
+                    self._note(query, None, peer, perf_counter() - then)
                 continue
             try:
                 send(octets, peer)
@@ -85,6 +94,9 @@ class UdpServer:
                 quick += 1
             else:
                 ledger.took(now - then)
+            if is_logged:
+                self._note(query, octets, peer, now - then)
+                now = perf_counter()
             then = now
         ledger.durations[0] += quick
         ledger.duration_s += then - began

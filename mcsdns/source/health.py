@@ -73,6 +73,7 @@ class Health:
     Attributes:
         refusals: What of it is refused, because it is more than that.
         uid: What tells the cluster apart for life (the UID of its namespace kube-system); None where that is not known.
+        expiries: Tells when credentials end, in seconds since 1970, by kind; a source that has none tells nothing.
         uid_problem: Why `uid` is not known or cannot be confirmed, or None.
         transitions: How often it came into a state, by state and cause: `listed`, `whole`, or the code of what broke.
     """
@@ -87,6 +88,7 @@ class Health:
         self.transitions: dict[tuple[State, str], int] = {}
         self.uid: str | None = None
         self.uid_problem: str | None = None
+        self.expiries: Callable[[], Mapping[str, float]] = dict
         self._clock = clock
         self._log = structlog.get_logger().bind(cluster=cluster)
         self.since = clock()

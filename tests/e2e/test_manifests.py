@@ -38,7 +38,14 @@ VALUES: dict[str, dict[str, Any]] = {
         "image": {"digest": f"sha256:{'0' * 64}", "pullSecrets": ["registry"], "pullPolicy": "Always"},
         "service": {"type": "LoadBalancer", "annotations": {"a": "b"}, "loadBalancerSourceRanges": ["10.0.0.0/8"]},
         "serviceAccount": {"annotations": {"a": "b"}},
-        "monitoring": {"serviceMonitor": True, "podMonitor": True, "labels": {"release": "prometheus"}},
+        "monitoring": {
+            "serviceMonitor": True,
+            "podMonitor": True,
+            "prometheusRule": True,
+            "runbookUrl": "https://git.example/mcsdns/",
+            "dashboard": True,
+            "labels": {"release": "prometheus"},
+        },
         "networkPolicy": {"dnsPodLabels": {"k8s-app": "kube-dns"}, "apiServerCidrs": ["192.0.2.0/24"]},
         "priorityClassName": "system-cluster-critical",
         "spreadOverZones": "DoNotSchedule",
@@ -62,7 +69,7 @@ VALUES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
-    """An API server with both families, the shipped role, and the CRDs of the Prometheus operator's monitors."""
+    """An API server with both families, the shipped role, and the CRDs of the Prometheus operator's monitors and rules."""
     flags = ("--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",)
     one = Audited("shipped", tmp_path_factory.mktemp("shipped"), flags=flags)
     try:

@@ -121,23 +121,25 @@ def crd_manifests() -> list[Path]:
 @functools.cache
 def monitor_manifests() -> list[Path]:
     """
-    Give the CRDs of ServiceMonitor and PodMonitor, of the pinned release of the Prometheus operator.
+    Give the CRDs of ServiceMonitor, PodMonitor and PrometheusRule, of the pinned release of the Prometheus operator.
 
     Raises:
         Missing: Go is not installed.
         BuildError: The module could not be had.
     """
-    folder = _crd_folder("monitors", _MONITORS, "example/prometheus-operator-crd/monitoring.coreos.com_*monitors.yaml")
+    crds = "example/prometheus-operator-crd/monitoring.coreos.com_*"
+    folder = _crd_folder("monitoring", _MONITORS, f"{crds}monitors.yaml", f"{crds}prometheusrules.yaml")
     return sorted(folder.glob("*.yaml"))
 
 
-def _crd_folder(name: str, module: Module, pattern: str) -> Path:
-    """Give the cache's folder with the files of a module that match."""
+def _crd_folder(name: str, module: Module, *patterns: str) -> Path:
+    """Give the cache's folder with the files of a module that match any of the patterns."""
 
     def copy(target: Path) -> None:
         answer = json.loads(_go("mod", "download", "-json", module.pins, folder=module.folder))
-        for manifest in sorted(Path(answer["Dir"]).glob(pattern)):
-            shutil.copyfile(manifest, target / manifest.name)
+        for pattern in patterns:
+            for manifest in Path(answer["Dir"]).glob(pattern):
+                shutil.copyfile(manifest, target / manifest.name)
 
     return _cached(name, _pinned_version(module), _key(module, ""), copy)
 

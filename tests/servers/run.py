@@ -15,6 +15,7 @@ from .cluster import Cluster, start_all
 from .control_plane import ApiServer, Etcd
 from .nameservers import CoreDns, Knot, Nsd
 from .process import Server, StartError, cpu_seconds, free_port, rss_bytes, wait_until
+from .prometheus import Prometheus
 from .tools import Missing, have, need
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Missing",
     "Nsd",
     "Object",
+    "Prometheus",
     "Server",
     "StartError",
     "StatusError",

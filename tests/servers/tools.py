@@ -19,6 +19,8 @@ _PACKAGE: Final = {
     "named-checkzone": "bind9-utils",
     "nsd": "nsd",
     "nslookup": "bind9-dnsutils",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
 }
 
 # Debian installs daemons and zone checkers where the PATH of an ordinary user does not look.

@@ -6,6 +6,7 @@ import base64
 import json
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from mcsdns.source.kube.cluster import KubeSource
 from mcsdns.source.kube.settings import InCluster, KubeconfigSettings
 from tests.source.certificates import Authority
 from tests.source.fake_api import FakeApi, fake_api
-from tests.source.following import FAST, IMPORTS, following, settled, until, write_kubeconfig
+from tests.source.following import FAST, IMPORTS, Following, following, settled, until, write_kubeconfig
 
 
 def strict(folder: Path) -> KubeconfigSettings:
@@ -75,6 +76,7 @@ async def test_a_client_certificate(tmp_path: Path, is_inline: bool) -> None:
         async with following(api.url, tmp_path, settings=strict(tmp_path)) as it:
             await it.synced()
             assert not [path for path in set(Path("/dev/shm").iterdir()) - before if path.name.startswith("mcsdns-")]
+            await until(lambda: days_left(it) == {"client-certificate": 10, "server-certificate": 30})
             authority.issue("me", days=20)
             if is_inline:
                 user = {"client-certificate-data": data(certificate), "client-key-data": data(key)}
@@ -82,6 +84,12 @@ async def test_a_client_certificate(tmp_path: Path, is_inline: bool) -> None:
             await until(lambda: len(api.requests("watch", "serviceimports")) >= 2)
             assert len(api.requests("list", "serviceimports")) == 1
             assert it.health.state is State.SYNCED
+            await until(lambda: days_left(it) == {"client-certificate": 20, "server-certificate": 30})
+
+
+def days_left(it: Following) -> dict[str, int]:
+    """Tell in how many days the credentials end that the metric shows."""
+    return {kind: round((end - time.time()) / 86400) for kind, end in it.health.expiries().items()}
 
 
 async def test_another_server(api: FakeApi, tmp_path: Path) -> None:

@@ -91,11 +91,15 @@ class Client:
     Args:
         connection: Where, and as whom.
         timing: The limits.
+
+    Attributes:
+        server_certificate: What the last watch met (DER), or None.
     """
 
     def __init__(self, connection: Connection, timing: Timing) -> None:
         self.connection = connection
         self.is_retired = False
+        self.server_certificate: bytes | None = None
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=connection.ssl or True, socket_factory=_socket),
@@ -164,6 +168,9 @@ class Client:
             if response.content_type != "application/json":
                 response.close()
                 raise StreamError(f"expected a watch of {path}, found {response.content_type[:64]!r}")
+            tls = response.connection.transport.get_extra_info("ssl_object") if response.connection else None
+            if tls is not None:
+                self.server_certificate = tls.getpeercert(binary_form=True)
             stream = Stream(response)
             self._streams.add(stream)
             return stream

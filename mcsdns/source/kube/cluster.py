@@ -63,6 +63,7 @@ class KubeSource:
     async def run(self, sink: Sink) -> None:
         """Tell `sink` everything, from the first list on, until cancelled."""
         link = Link(self._cluster, self._credentials, self._timing)
+        self._health.expiries = link.expiries
         identity = Identity(self._cluster, link, self._health, timing=self._timing, clock=self._clock, rng=self._rng)
         try:
             async with asyncio.TaskGroup() as tasks:

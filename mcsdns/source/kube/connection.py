@@ -23,6 +23,7 @@ class Connection(Struct, frozen=True, kw_only=True):
         identity: A digest of all of this but `authorization`: where it is the same, only the token has changed.
         place: A digest of `url` and of the authority that is trusted there: where it is another, so may the cluster be.
         expires_at: Seconds since 1970 after which the token is not good any more, or None where that is not known.
+        renews_token: Another token comes before this one ends, without a person's doing.
         client_certificate: The client certificate as PEM, or None.
     """
 
@@ -34,6 +35,7 @@ class Connection(Struct, frozen=True, kw_only=True):
     identity: bytes = b""
     place: bytes = b""
     expires_at: float | None = None
+    renews_token: bool = True
     client_certificate: str | None = None
 
     @property

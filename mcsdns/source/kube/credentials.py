@@ -159,6 +159,7 @@ class Credentials:
             identity=_identity(url, *contents, repr((proxy, server_name, found.get("verify_ssl"))).encode()),
             place=_identity(url, authority.read_bytes() if authority is not None else b""),
             expires_at=expiry.timestamp() if expiry is not None else None,
+            renews_token=not entry.has_fixed_token,
             client_certificate=certificate.read_text("utf-8", "replace") if certificate is not None else None,
         )
 

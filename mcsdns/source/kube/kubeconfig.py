@@ -54,6 +54,11 @@ class Entry(Struct, frozen=True):
         """Name the file and the context, to begin an error with."""
         return f"kubeconfig {self.path}, context {self.context!r}"
 
+    @property
+    def has_fixed_token(self) -> bool:
+        """Whether the token stands in the file itself, so that no machine renews it."""
+        return "token" in self.user and not {"tokenFile", "exec", "auth-provider"} & self.user.keys()
+
     def files(self) -> Iterator[Path]:
         """Name the files whose content belongs to the connection."""
         yield self.path

@@ -28,6 +28,7 @@ import structlog
 from mcsdns.errors import SourceError
 from mcsdns.source.kube.client import Client
 from mcsdns.source.kube.connection import Connection
+from mcsdns.source.kube.expiry import expiries
 from mcsdns.source.kube.settings import Timing
 
 RELOAD_S: Final = 2.0
@@ -108,6 +109,11 @@ class Link:
     def accepted(self) -> None:
         """Note that the server took our credentials."""
         self._is_refused = False
+
+    def expiries(self) -> dict[str, float]:
+        """Tell when what the connection rests on ends, in seconds since 1970, by kind (`expiry`)."""
+        client = self._client
+        return expiries(client.connection, client.server_certificate) if client is not None else {}
 
     async def pause(self, delay_s: float) -> None:
         """Wait so long, or until the credentials have changed."""

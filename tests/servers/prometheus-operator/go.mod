@@ -1,4 +1,4 @@
-// Names the module whose folder example/prometheus-operator-crd holds the CRDs of ServiceMonitor and PodMonitor. Nothing is built of it.
+// Names the module whose folder example/prometheus-operator-crd holds the CRDs of ServiceMonitor, PodMonitor and PrometheusRule. Nothing is built of it.
 module mcsdns.test/prometheus-operator
 
 go 1.26.0

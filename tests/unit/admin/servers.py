@@ -12,6 +12,7 @@ from mcsdns.metrics import Counters
 from mcsdns.plane.base import Listener
 from mcsdns.plane.counters import Ledger, Totals, summarize
 from mcsdns.plane.generations import Generations
+from mcsdns.querylog import QueryLog
 from mcsdns.source.events import Resource
 from mcsdns.source.health import Health
 from mcsdns.zone.view import ZoneView
@@ -42,6 +43,7 @@ class FakePlane:
     """What a plane has counted, without sockets."""
 
     name = "python"
+    querylog: QueryLog | None = None
 
     def __init__(self) -> None:
         self.ledgers = [Ledger("west", "udp", "1"), Ledger("west", "tcp", "2"), Ledger("east", "udp", "1")]

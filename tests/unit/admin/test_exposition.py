@@ -124,6 +124,14 @@ def test_the_state_of_a_cluster(server: FakeServer) -> None:
     assert value(server, "mcsdns_omitted", cluster="west", reason="not-ready") == 1
 
 
+def test_when_credentials_end(server: FakeServer) -> None:
+    """As the source tells it at the scrape; a folder has none."""
+    server.state.health["west"].expiries = lambda: {"token": 1.9e9}
+    name = "mcsdns_cluster_credentials_expire_timestamp_seconds"
+    assert value(server, name, cluster="west", kind="token") == 1.9e9
+    assert len([one for one, _ in scrape(server) if one == name]) == 1
+
+
 def test_no_age_before_the_first_sign_of_life() -> None:
     """Zero would look like a healthy watch."""
     names = {name for name, labels in scrape(FakeServer({"west": "", "east": None})) if ("cluster", "east") in labels}
