@@ -38,13 +38,16 @@ class ModelClient:
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
         """Get a body."""
         try:
-            return self._checked(await self._server.get(path, query or {}, self._authorize()))
+            body = await self._server.get(path, query or {}, self._authorize())
         except Answered as answer:
-            return answer.body
+            body = answer.body
+        self._check()
+        return body
 
     async def watch(self, path: str, query: Mapping[str, str]) -> ModelStream:
         """Open a watch."""
-        stream = self._checked(await self._server.watch(path, query, self._authorize()))
+        stream = await self._server.watch(path, query, self._authorize())
+        self._check()
         self._streams.append(stream)
         return stream
 
@@ -55,12 +58,12 @@ class ModelClient:
             stream.end()
 
     def _authorize(self) -> str | None:
-        return self._checked(self.connection.authorization)
+        self._check()
+        return self.connection.authorization
 
-    def _checked(self, value: Any) -> Any:
+    def _check(self) -> None:
         if self.is_retired:
             raise StreamError("the connection has been replaced")
-        return value
 
 
 class ModelCredentials:

@@ -11,7 +11,7 @@ Carries out a script of the model test, and knows how much may be asked of the p
 from __future__ import annotations
 
 import asyncio
-import math
+import ipaddress
 from typing import Any, Final
 
 from mcsdns.source.events import Resource
@@ -82,7 +82,9 @@ class Conduct:
             store = member.server.store
             for resource in Resource:
                 assert member.told.objects[resource] == store.truth(resource, store.moment), (member.name, resource)
-                assert not (reasons := set(member.health.streams[resource].relists) - self._reasons[member.name]), reasons
+                assert not (reasons := set(member.health.streams[resource].relists) - self._reasons[member.name]), (
+                    reasons
+                )
             assert member.health.state is State.SYNCED, member.health.cause
         assert not self._world.waits_for()
         for reader in self._world.readers.values():
@@ -114,11 +116,11 @@ class Conduct:
             self._put(member, EXPORTS, ("n3", f"x{number}"), 0)
 
     def _trouble(self, member: Member, scope: Resource | None, verb: str, what: Any, then: str | None) -> None:
-        trouble = Trouble(*what, self._clock())
+        trouble = Trouble(*what)
         for resource in Resource if scope is None else (scope,):
             for each in VERBS if verb == "both" else (verb,):
                 member.server.troubles[each, resource] = trouble
-            self._ail(member, resource, math.inf)
+            self._ail(member, resource)
         self._expect(member, "gone", "version", "unreadable", "denied", "absent")
         if then is not None:
             self._touch(member, scope, then)
@@ -128,19 +130,19 @@ class Conduct:
             return
         member.server.troubles.clear()
         for resource in Resource:
-            self._ail(member, resource, CALM_S, is_over=True)
+            self._ail(member, resource, CALM_S)
 
     def _touch(self, member: Member, scope: Resource | None, how: str) -> None:
         for resource in Resource if scope is None else (scope,):
             self._ail(member, resource, CALM_S)
             for stream in member.server.open(resource):
-                {"end": stream.finish, "fail": lambda s=stream: s.fail("cut"), "cut": stream.cut_next, "freeze": stream.freeze}[how]()
+                stream.suffer(how)
 
     def _compact(self, member: Member) -> None:
         member.server.store.compact()
         self._expect(member, "gone")
         for resource in Resource:
-            self._ail(member, resource, 0.0)
+            self._ail(member, resource)
 
     def _restore(self, member: Member, back: int) -> None:
         member.server.restore(back)
@@ -153,14 +155,12 @@ class Conduct:
         resource, versions = served
         member.server.serve(resource, versions)
         self._expect(member, "version", "absent", "gone")
-        self._ail(member, resource, CALM_S, is_over=bool(versions))
+        self._ail(member, resource, CALM_S)
         self._note_gone(member, resource)
 
     def _lie(self, member: Member, resource: Resource, percent: int) -> None:
-        known = len(member.told.objects[resource])
-        if not percent and known or percent and resource is EXPORTS and known > 20:
-            member.server.lies[resource] = percent
-            self._ail(member, resource, 0.0)
+        member.server.lies[resource] = percent
+        self._ail(member, resource)
 
     def _rotate(self, member: Member, how: str) -> None:
         server = member.server
@@ -170,22 +170,17 @@ class Conduct:
             server.accepted += 1
             server.token = server.accepted if how == "both" else server.token
         for resource in Resource:
-            self._ail(member, resource, CALM_S, is_over=how == "both")
+            self._ail(member, resource, CALM_S)
 
     # How much may be asked.
 
     def _expect(self, member: Member, *reasons: str) -> None:
         self._reasons[member.name].update(reasons)
 
-    def _ail(self, member: Member, resource: Resource, for_s: float, *, is_over: bool = False) -> None:
+    def _ail(self, member: Member, resource: Resource, for_s: float = 0.0) -> None:
         """Note that something ails a stream, and for how long its effects may last."""
         stream, now = (member.name, resource), self._clock()
-        until = self._calm_at[stream]
-        if is_over and until == math.inf and self._is_well(member, resource):
-            until = now
-        self._calm_at[stream] = max(until, now + for_s)
-        if not self._is_well(member, resource):
-            self._calm_at[stream] = math.inf
+        self._calm_at[stream] = max(self._calm_at[stream], now + for_s)
         self._ailed[stream] += 1
         self._since[stream] = now
 
@@ -203,7 +198,7 @@ class Conduct:
         now = self._clock()
         for name, resource in self._streams:
             stream, member = (name, resource), self._world.members[name]
-            if now >= self._calm_at[stream]:
+            if now >= self._calm_at[stream] and self._is_well(member, resource):
                 lag_s = LAG_S if self._ailed[stream] else PROMPT_S
                 late = member.told.behind(resource, now - lag_s)
                 assert not late, f"{name} does not know after {lag_s} s: {resource} {late}"
@@ -234,15 +229,13 @@ class Conduct:
             expected.setdefault((from_text(owner), Type[rrtype]), set()).add(_octets(rrtype, rdata))
         found = reader.read_all()
         found |= {pair: reader.ask(*pair) for pair in expected}
-        for (name, rrtype), answer in found.items():
-            assert {rdata for _, _, rdata in answer.answer} == expected.get((name, rrtype), set()), (name, rrtype)
-            assert answer.rcode != NXDOMAIN or not any(is_within(owner, name) for owner, _ in expected), name
+        for pair, answer in found.items():
+            assert {record[2] for record in answer.answer} == expected.get(pair, set()), pair
+            assert answer.rcode != NXDOMAIN or not any(is_within(owner, pair[0]) for owner, _ in expected), pair
 
 
 def _octets(rrtype: str, rdata: str) -> bytes:
     """Give RDATA in wire format."""
-    import ipaddress
-
     if rrtype != "SRV":
         return ipaddress.ip_address(rdata).packed
     *numbers, target = rdata.split()

@@ -13,7 +13,7 @@ Not here: the objects (`model_store`), open watches and how an answer becomes an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -48,11 +48,10 @@ WRONG: Final = {
 
 
 class Trouble(NamedTuple):
-    """What is wrong with a kind of requests, and since when."""
+    """What is wrong with a kind of requests."""
 
     what: str
     more: Any
-    since: float
 
 
 class Listed(NamedTuple):
@@ -72,6 +71,7 @@ class ModelServer:
         troubles: By verb and resource.
         asked: For each verb and resource: when a list was begun, or a watch.
         lists: The last list of each resource that was begun.
+        known: How many objects of a resource its reader knows.
         uid: Of its namespace kube-system: here is the place for a server that turns into another cluster's.
     """
 
@@ -85,6 +85,7 @@ class ModelServer:
         self.streams: set[ModelStream] = set()
         self.token = self.accepted = self.identity = 0
         self.uid = f"uid-{cluster}"
+        self.known: Callable[[Resource], int] = lambda resource: 0
         self._page = page
         self._pages: dict[str, tuple[int, list[bytes]]] = {}
 
@@ -132,20 +133,22 @@ class ModelServer:
         """Answer a GET, or raise what its answer stands for."""
         parts = path.strip("/").split("/")
         if path == "/api/v1/namespaces/kube-system":
-            return encode({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "kube-system", "uid": self.uid}})
+            return encode(
+                {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "kube-system", "uid": self.uid}}
+            )
         resource = next((r for r in Resource if parts[-1] == r), None)
         if resource is None:
             return await self._discover(parts)
         token, key = query.get("continue", ""), ("list", resource)
         trouble = self.troubles.get(key)
-        if not token and (parts[2] in self.versions[resource] or trouble):
+        if not token and parts[2] in self.versions[resource]:
             self.asked[key].append(self.store._clock())
-        listed = None if token else self._begin(resource)
+        listed, is_served = None if token else self._begin(resource), parts[2] in self.versions[resource]
         await asyncio.sleep(LATENCY_S)
         self._authorize(authorization)
         if trouble is not None:
             await self._list_in_trouble(trouble, resource)
-        if parts[2] not in self.versions[resource]:
+        if not is_served:
             raise error_of(404, b"404 page not found\n")
         if listed is not None:
             self.lists[resource], token = listed
@@ -157,9 +160,9 @@ class ModelServer:
         raws = [held.raw for held in store.objects[resource].values()]
         lie = self.lies.pop(resource, None)
         was_lie = resource in self.lists and self.lists[resource].is_lie
-        is_lie = lie is not None and not was_lie and bool(raws)
-        if is_lie:
-            assert lie is not None
+        # Only a lie that is told once, and of which a reader can know that it is one.
+        is_lie = lie is not None and not was_lie and self.known(resource) > (20 if lie else 0)
+        if lie is not None and is_lie:
             raws = raws[: len(raws) * lie // 100]
         name = f"{store.generation}.{store.moment}.{store.revision}.{is_lie:d}"
         self._pages[f"{resource}.{name}"] = (store.revision, raws)

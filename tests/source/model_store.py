@@ -130,7 +130,11 @@ class Store:
 
     def truth(self, resource: Resource, moment: int) -> dict[ObjectKey, Object]:
         """Return what there was to be told at a moment."""
-        found = {key: versions[at].obj for key, versions in self.history[resource].items() if (at := _at(versions, moment)) >= 0}
+        found = {
+            key: versions[at].obj
+            for key, versions in self.history[resource].items()
+            if (at := _at(versions, moment)) >= 0
+        }
         return {key: obj for key, obj in found.items() if obj is not None}
 
     def index(self, resource: Resource, key: ObjectKey, moment: int) -> int:

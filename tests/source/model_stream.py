@@ -91,6 +91,18 @@ class ModelStream:
         self._problem = problem
         self._leave()
 
+    def suffer(self, how: str) -> None:
+        """Take what a script does to open watches."""
+        match how:
+            case "end":
+                self.finish()
+            case "fail":
+                self.fail("cut")
+            case "cut":
+                self.cut_next()
+            case "freeze":
+                self.freeze()
+
     def freeze(self) -> None:
         """Fall silent for good: what is sent does not arrive any more."""
         self._is_frozen = True

@@ -89,10 +89,13 @@ class Told:
 
     def behind(self, resource: Resource, at: float) -> list[ObjectKey]:
         """Return the objects of which the reader does not know what was so at a time, nor anything later."""
-        store, told = self._server.store, self._at[resource]
-        return [
-            key for key in store.history[resource] if told.get(key, UNKNOWN) < store.index_at(resource, key, at)
-        ]
+        late: list[ObjectKey] = []
+        for key, versions in self._server.store.history[resource].items():
+            known, true = self._at[resource].get(key, UNKNOWN), self._server.store.index_at(resource, key, at)
+            # To have come and gone is to be absent as before.
+            if known < true and versions[true].obj != (None if known == UNKNOWN else versions[known].obj):
+                late.append(key)
+        return late
 
     def _list(self, event: InitDone, staged: dict[ObjectKey, Object], whole: bool) -> None:
         resource, server = event.resource, self._server
@@ -104,7 +107,9 @@ class Told:
         if not is_without_list:
             if listed is None or staged != listed.truth:
                 true = None if listed is None else sorted(listed.truth)
-                self._complain(event, f"{'a lie, ' if listed and listed.is_lie else ''}listed {sorted(staged)}, true was {true}")
+                self._complain(
+                    event, f"{'a lie, ' if listed and listed.is_lie else ''}listed {sorted(staged)}, true was {true}"
+                )
             for key in server.store.history[resource]:
                 self._move(event, key, server.store.index(resource, key, listed.moment if listed else 0))
         self.objects[resource] = staged

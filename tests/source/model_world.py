@@ -44,6 +44,7 @@ class Member:
 
     def __init__(self, name: str, server: ModelServer, rng: Random, clock: asyncio.AbstractEventLoop) -> None:
         self.name, self.server, self.told = name, server, Told(server)
+        server.known = lambda resource: len(self.told.objects[resource])
         self.health = Health(name, clock.time)
         self.mirror = Mirror(name)
         self.source = KubeSource(
@@ -131,7 +132,10 @@ class World:
             if first < 0:
                 return []
         versions = store.history[IMPORTS].get(key, [])[first:]
-        return [version.obj.spec.type if isinstance(version.obj, ServiceImport) and version.obj.spec else None for version in versions]
+        return [
+            version.obj.spec.type if isinstance(version.obj, ServiceImport) and version.obj.spec else None
+            for version in versions
+        ]
 
     # The chain.
 
@@ -196,4 +200,3 @@ def expect(answer: Answer, name: bytes, rrtype: int, zone: Snapshot) -> None:
 
 def _nodes(zone: Snapshot) -> dict[bytes, object]:
     return {owner: records.nodes for owner, records in zone.services.items()}
-

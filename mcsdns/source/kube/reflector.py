@@ -185,6 +185,9 @@ class Reflector:
             found = await discovery.find(client.get, self._kind)
             if found is None:
                 return None
+            if found == version:
+                # It is served, and not found: something between says so, and says it again if it is asked again at once.
+                raise
             version = found
             body = await self._get(client, version=version)
         if version != self._version:
