@@ -18,7 +18,7 @@ from typing import Final
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, Resource
 from mcsdns.source.objects import Object
-from tests.source.model_objects import ObjectKey
+from tests.source.model_objects import IMPORTS, ObjectKey
 from tests.source.model_server import ModelServer
 from tests.source.model_store import Version
 
@@ -33,14 +33,14 @@ class Told:
     Attributes:
         objects: What a sink knows, by resource.
         whole: The resources that were listed, and whether as a whole.
-        heard_moment: The last moment of the lists that made the cluster heard, or None.
+        imports_moment: The moment of the first list of ServiceImports, or None before it.
         wrong: What a reader must not do and did.
     """
 
     def __init__(self, server: ModelServer) -> None:
         self.objects: dict[Resource, dict[ObjectKey, Object]] = {resource: {} for resource in Resource}
         self.whole: dict[Resource, bool] = {}
-        self.heard_moment: int | None = None
+        self.imports_moment: int | None = None
         self.wrong: list[str] = []
         self._server = server
         self._staged: dict[Resource, dict[ObjectKey, Object] | None] = dict.fromkeys(Resource)
@@ -113,8 +113,8 @@ class Told:
             for key in server.store.history[resource]:
                 self._move(event, key, server.store.index(resource, key, listed.moment if listed else 0))
         self.objects[resource] = staged
-        if self.heard_moment is None and self.is_heard:
-            self.heard_moment = server.store.moment
+        if self.imports_moment is None and resource is IMPORTS and not is_without_list and listed:
+            self.imports_moment = listed.moment
 
     def _change(self, event: Apply | Delete, key: ObjectKey, obj: Object | None) -> None:
         resource = event.resource

@@ -126,9 +126,9 @@ class World:
         member = self.members[cluster]
         first, store = 0, member.server.store
         if since_heard:
-            if member.told.heard_moment is None:
+            if member.told.imports_moment is None or not member.told.is_heard:
                 return []
-            first = store.index(IMPORTS, key, member.told.heard_moment)
+            first = store.index(IMPORTS, key, member.told.imports_moment)
             if first < 0:
                 return []
         versions = store.history[IMPORTS].get(key, [])[first:]
