@@ -6,6 +6,7 @@ What stands between the reader and the API server of the model test, in the plac
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
@@ -104,6 +105,10 @@ def standing_in(servers: Mapping[str, ModelServer], rng: Random) -> Iterator[Non
         rng: Draws when work gives way.
     """
 
+    async def rest(self: pace.Pace) -> None:
+        for _ in range(rng.randint(1, 12)):
+            await asyncio.sleep(0)
+
     def credentials(settings: InCluster) -> ModelCredentials:
         return ModelCredentials(servers, settings.folder.name)
 
@@ -114,6 +119,7 @@ def standing_in(servers: Mapping[str, ModelServer], rng: Random) -> Iterator[Non
         patch.object(cluster_module, "Credentials", credentials),
         patch.object(cluster_module, "Link", ModelLink),
         patch.object(link_module, "Client", client),
+        patch.object(pace.Pace, "rest", rest),
         patch.object(pace.Pace, "is_due", property(lambda self: rng.random() < 0.25)),
     ):
         yield

@@ -56,6 +56,7 @@ _LIST_TROUBLES: Final = (
     ("hang", None),
     ("cut", None),
     ("gone", None),
+    *(("tail", (code, None)) for code in (410, 410, 500)),
     *(("status", (code, None)) for code in (401, 403, 404, 429, 500, 502, 503, 504)),
     *(("status", (code, 20.0)) for code in (429, 503)),
     *(("wrong", body) for body in WRONG),
@@ -106,7 +107,7 @@ def _removes(draw: st.DrawFn) -> Action:
 
 @st.composite
 def _troubles(draw: st.DrawFn) -> Action:
-    verb = draw(st.sampled_from(("watch", "list", "both")))
+    verb = draw(st.sampled_from(("watch", "list", "both", "both")))
     what = draw(st.sampled_from(_LIST_TROUBLES if verb != "watch" else _WATCH_TROUBLES))
     return "trouble", draw(_cluster), draw(_scope), verb, what, draw(st.sampled_from((None, None, *_TOUCHES)))
 

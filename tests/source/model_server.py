@@ -147,7 +147,7 @@ class ModelServer:
         await asyncio.sleep(LATENCY_S)
         self._authorize(authorization)
         if trouble is not None:
-            await self._list_in_trouble(trouble, resource)
+            await self._list_in_trouble(trouble, resource, is_first=not token)
         if not is_served:
             raise error_of(404, b"404 page not found\n")
         if listed is not None:
@@ -215,9 +215,11 @@ class ModelServer:
         return stream
 
     async def _discover(self, parts: list[str]) -> bytes:
-        trouble = self.troubles.get(("list", IMPORTS))
+        # What ails discovery is what ails all resources alike.
+        ails = {self.troubles.get(("list", resource)) for resource in Resource}
         await asyncio.sleep(LATENCY_S)
-        if trouble is not None and trouble.what in ("refused", "status", "wrong", "hang"):
+        trouble = ails.pop()
+        if trouble is not None and not ails and trouble.what in ("refused", "status", "wrong", "hang"):
             await self._list_in_trouble(trouble, IMPORTS)
         served = {f"{GROUPS[r]}/{version}" for r in Resource for version in self.versions[r]}
         if parts == ["apis"]:
@@ -237,9 +239,11 @@ class ModelServer:
         if authorization != f"Bearer {self.accepted}":
             raise error_of(401, encode({"kind": "Status", "code": 401, "reason": "Unauthorized"}))
 
-    async def _list_in_trouble(self, trouble: Trouble, resource: Resource) -> None:
+    async def _list_in_trouble(self, trouble: Trouble, resource: Resource, *, is_first: bool = True) -> None:
         """Raise what a list in trouble leads to. From a slow server it comes at last."""
         match trouble.what:
+            case "tail" if is_first:
+                return
             case "slow":
                 await asyncio.sleep(trouble.more)
             case "wrong":
@@ -266,7 +270,7 @@ class ModelServer:
                 stream.cut_next()
             case "silent":
                 stream.freeze()
-            case "gone":
+            case "gone" | "tail":
                 raise error_of(410, encode({"kind": "Status", "code": 410, "message": "too old"}))
             case "doubles":
                 stream.double()
@@ -289,7 +293,7 @@ async def _refuse(trouble: Trouble) -> None:
         case "hang":
             await asyncio.sleep(30.0)
             raise StreamError("the server fell silent")
-        case "status":
+        case "status" | "tail":
             code, retry_after_s = trouble.more
             body = b"upstream" if code == 502 else encode({"kind": "Status", "code": code, "message": "no"})
             raise error_of(code, body, retry_after_s)

@@ -53,8 +53,11 @@ class ModelStream:
                 return b""
             if self._is_frozen:
                 await self._wait(None)
-            elif not await self._wait(min(self._end_at, self._bookmark_at)):
-                self._pass_time()
+                continue
+            due = min(self._end_at, self._bookmark_at)
+            if not await self._wait(due):
+                # A timer may be early by the resolution of the clock.
+                self._pass_time(max(self._loop.time(), due))
 
     def close(self) -> None:
         """End it, from the reader's side."""
@@ -138,8 +141,7 @@ class ModelStream:
             return False
         return True
 
-    def _pass_time(self) -> None:
-        now = self._loop.time()
+    def _pass_time(self, now: float) -> None:
         if now >= self._end_at:
             self.finish()
         elif now >= self._bookmark_at:
