@@ -104,6 +104,9 @@ class Pages:
             found = await discovery.find(client.get, self._kind)
             if found is None:
                 return None
+            if found == version:
+                # It is served, and not found: something between says so, and says it again if it is asked again at once.
+                raise
             version = found
             body = await self._ask(client, version)
         if version != self.version:

@@ -231,6 +231,25 @@ def test_an_absent_crd_is_looked_for_each_30_s() -> None:
     assert health.streams[IMPORTS.resource].problem is None
 
 
+def test_a_404_that_discovery_does_not_confirm_is_asked_for_once_a_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something between says 404 of what is served: that is a failure like any other, within the same budget."""
+    served = {
+        "/apis": b'{"kind":"APIGroupList","groups":[{"name":"multicluster.x-k8s.io","versions":[{"version":"v1beta1"}]}]}',
+        "/apis/multicluster.x-k8s.io/v1beta1": b'{"kind":"APIResourceList","groupVersion":"multicluster.x-k8s.io/v1beta1",'
+        b'"resources":[{"name":"serviceimports","verbs":["list","watch"]}]}',
+    }
+    plain = Server.get
+
+    async def get(self: Server, path: str, query: object = None) -> bytes:
+        return served[path] if path in served else await plain(self, path, query)
+
+    monkeypatch.setattr(Server, "get", get)
+    server, health = follow(failing(ApiError(404, "no")), good_watch)
+    assert sum(1 for at in server.lists if at < 10.0) <= 5
+    assert 10 <= len(server.lists) <= 0.25 * HOUR_S
+    assert not health.streams[IMPORTS.resource].is_listed
+
+
 def test_retry_after_is_kept() -> None:
     """A floor of a minute is a minute at least."""
     server, _ = follow(failing(ApiError(429, "slow down", 60.0)), good_watch)
