@@ -73,8 +73,7 @@ def _in_cluster(scene: Scene, service: Service, cluster_id: str, rest: list[str]
         left_out = holdings.left_out_text(scene, cluster_id)
         return Finding(f"{cause}; {left_out}" if left_out else cause, Rule.HOST, objects=objects)
     host = ".".join(rest)
-    waiting = holdings.not_ready(scene, cluster_id, host)
-    if waiting:
+    if holdings.is_waiting(scene, cluster_id, host):
         cause = f"the endpoint {host} of {_text(service)} in {cluster_id} is not ready"
         return Finding(cause, Rule.HOST, tuple(_elsewhere(scene, service, host)), objects)
     cause = f"{_text(service)} has no ready endpoint with hostname {host} in {cluster_id}"
