@@ -123,7 +123,7 @@ def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Expl
     # Imported when it is first asked for: a start need not wait for it.
     from mcsdns.admin.explain import explain  # noqa: PLC0415
 
-    found = explain(
+    return explain(
         asked["name"],
         asked["type"] or "A",
         view.view,
@@ -133,19 +133,17 @@ def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Expl
         serial=view.serial,
         imported=view.services.keys(),
         refusals=[refusal for health in state.health.values() for refusal in health.refusals],
+        unwell=dict(_unwell(state)),
     )
-    if found.outcome == "REFUSED":
-        return found
-    return msgspec.structs.replace(found, hints=(*found.hints, *_unwell(state)))
 
 
-def _unwell(state: ServerState) -> Iterator[str]:
-    """Give a hint for each cluster that is not followed just now."""
+def _unwell(state: ServerState) -> Iterator[tuple[str, str]]:
+    """Give each cluster that is not followed just now, and what is the matter with it."""
     for name, health in state.health.items():
         if health.state is State.STALE:
-            yield f"{name} is stale for {health.for_s():.0f} s ({health.cause}): what it last said is served"
+            yield name, f"stale for {health.for_s():.0f} s ({health.cause}): what it last said is served"
         elif health.state is State.UNSYNCED:
-            yield f"{name} is unsynced for {health.for_s():.0f} s: {health.cause}"
+            yield name, f"unsynced for {health.for_s():.0f} s: {health.cause}"
 
 
 def _text(text: str, code: int = 200) -> Page:
