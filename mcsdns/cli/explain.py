@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import re
 import sys
@@ -31,10 +30,10 @@ def add_parser(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "explain",
         help="tell which objects make an answer, what was left out, and why",
-        description="Explain the answer to a name: the chain from an export to the answer and where it breaks, the rule, the objects that"
-        " made it, what was left out, and what is near. docs/explain.md tells how to read it.",
-        epilog="Exit codes: 0 the name exists; 1 it does not, or cannot be known; 2 usage error, or no server to ask. With --watch: that of"
-        " what was last found. Colours: on a terminal, unless NO_COLOR is set.",
+        description="Explain the answer to a name: the chain from an export to the answer and where it breaks, the rule, the objects"
+        " that made it, what was left out, and what is near. docs/explain.md tells how to read it.",
+        epilog="Exit codes: 0 the name exists; 1 it does not, or cannot be known; 2 usage error, or no server to ask. With --watch:"
+        " that of what was last found. Colours: on a terminal, unless NO_COLOR is set.",
     )
     parser.add_argument("name", metavar="NAME", help="a name such as web.shop.svc.clusterset.local")
     parser.add_argument("type", metavar="TYPE", nargs="?", default="A", help="an RR type (default: A)")
@@ -122,10 +121,11 @@ def _show(found: Explanation, options: argparse.Namespace, at: datetime | None =
 
 def _explain_here(options: argparse.Namespace) -> Explanation:
     from mcsdns.admin.explain import explain  # noqa: PLC0415
-    from mcsdns.once import build_all, hear  # noqa: PLC0415
+    from mcsdns.cli.hearing import heard  # noqa: PLC0415
+    from mcsdns.once import build_all  # noqa: PLC0415
 
     config = configured(options).viewed(options.view)
-    assembly = asyncio.run(hear(config, options.timeout))
+    assembly = heard(config, options.timeout)
     (update,) = build_all(assembly)
     try:
         return explain(

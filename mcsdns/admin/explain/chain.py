@@ -117,11 +117,11 @@ def _links(scene: Scene, lookup: Lookup, unwell: Mapping[str, str]) -> Iterator[
     if scene.key is not None:
         yield _exported(scene, scene.key)
         yield from _service(scene)
-    yield Link(Hop.RECORD, "ok", _records(scene, lookup))
+    yield Link(Hop.RECORD, "ok", _records(lookup))
 
 
 def _clusters(scene: Scene, unwell: Mapping[str, str]) -> Link:
-    silent = {name: "not heard whole" for name in scene.unheard()} | dict(unwell)
+    silent = dict.fromkeys(scene.unheard(), "not heard whole") | dict(unwell)
     if silent:
         return Link(Hop.CLUSTERS, "unknown", "; ".join(f"{name} is {what}" for name, what in silent.items()))
     return Link(Hop.CLUSTERS, "ok", f"heard: {listed(mirror.cluster for mirror in scene.mirrors)}")
@@ -173,7 +173,7 @@ def _ready(scene: Scene, service: Service) -> str:
     return f"{says}; {left_out}" if left_out else says
 
 
-def _records(scene: Scene, lookup: Lookup) -> str:
+def _records(lookup: Lookup) -> str:
     if not lookup.answer:
         return "none"
     _, ttl, _, rr_type, *_ = lookup.answer[0].split("\t")

@@ -14,7 +14,7 @@ OTHER = service_import("other", ips=["10.9.9.9"])
 EXPORT = together(OTHER, service_export("web"))
 HEADLESS = service_import("web", headless=True, ports=["http 80/TCP"])
 BROKEN = [
-    # what west holds                                             what east holds                      asked below `web`, type  broken at
+    # what west holds, what east holds, asked below `web`, the type, where it breaks
     (OTHER, OTHER, "", "A", "exported"),
     (OTHER, native_slice("web", "10.1.0.1"), "", "A", "exported"),
     ("", OTHER, "", "A", "exported"),
