@@ -40,7 +40,7 @@ def add_parser(verbs: Verbs) -> None:
         action="append",
         type=_address,
         default=[],
-        help="where mcsdns is: its Service or its replicas; several times (default: what the cluster has)",
+        help="where mcsdns is: its Service or its replicas; several times (default, in a pod: what the cluster has)",
     )
     parser.add_argument(
         "--resolver",
@@ -48,7 +48,7 @@ def add_parser(verbs: Verbs) -> None:
         action="append",
         type=_address,
         default=[],
-        help="what pods ask; several times (default: /etc/resolv.conf and what the cluster has)",
+        help="what pods ask; several times (default, in a pod: /etc/resolv.conf and what the cluster has)",
     )
     parser.add_argument("--name", metavar="NAME", help="a name that does not resolve: say why")
     parser.add_argument("--view", metavar="CLUSTER", help="explain the name as this cluster sees it")
@@ -57,7 +57,7 @@ def add_parser(verbs: Verbs) -> None:
         metavar="URL",
         action="append",
         default=[],
-        help="mcsdns's admin address, such as http://10.0.0.1:9153; several times (default: those of the replicas)",
+        help="mcsdns's admin address, such as http://10.0.0.1:9153; several times (default, in a pod: those of the replicas)",
     )
     add_output(parser)
     parser.add_argument(
@@ -104,7 +104,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         view=options.view,
         kubeconfig=options.kubeconfig,
         context=options.context,
-        is_inside=options.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ,
+        is_inside=options.kubeconfig is None and bool(os.environ.get("KUBERNETES_SERVICE_HOST")),
         limit_s=options.timeout,
     )
 

@@ -11,6 +11,7 @@ Not here: what an answer means (`judge`).
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -77,7 +78,9 @@ async def ask(address: str, transport: Transport, name: str, rr_type: str, limit
     except TimeoutError:
         return Reply(problem=f"no answer within {limit_s:g} s")
     except (OSError, EOFError) as error:
-        return Reply(problem=getattr(error, "strerror", None) or "the connection was closed")
+        # By its number: asyncio's own words hold the address and not the cause.
+        number = error.errno if isinstance(error, OSError) else None
+        return Reply(problem=os.strerror(number) if number else "the connection was closed")
     return _read(octets, rr_type)
 
 

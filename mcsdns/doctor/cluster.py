@@ -29,7 +29,7 @@ import msgspec
 
 from mcsdns.doctor import corefile
 from mcsdns.doctor.corefile import Block, Corefile, Directive
-from mcsdns.doctor.facts import Cluster, Nameserver, Plan, Service, Unseen
+from mcsdns.doctor.facts import Cluster, Nameserver, Plan, Service, Unseen, with_port
 from mcsdns.doctor.objects import ConfigMap, Metadata, Operator, ServiceList, ServiceObject, SliceList
 from mcsdns.errors import ApiError, SourceError
 from mcsdns.source.kube.client import Client
@@ -186,11 +186,6 @@ class ClusterReader:
         except (SourceError, TimeoutError) as error:
             self.unseen.append(Unseen(what, str(error) or f"no answer within {self._plan.limit_s:g} s"))
         return None
-
-
-def with_port(host: str, port: int = corefile.PORT) -> str:
-    """Return an address as `Facts` spells it."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _coredns(name: str, config: ConfigMap, custom: ConfigMap | None) -> Nameserver:

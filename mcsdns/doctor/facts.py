@@ -14,10 +14,15 @@ from msgspec import Struct
 
 from mcsdns.admin.explain import Explanation
 from mcsdns.admin.status import Status
-from mcsdns.doctor.corefile import Corefile
+from mcsdns.doctor.corefile import PORT, Corefile
 
 Transport = Literal["UDP", "TCP"]
 TRANSPORTS: tuple[Transport, ...] = ("UDP", "TCP")
+
+
+def with_port(host: str, port: int = PORT) -> str:
+    """Return an address as `Facts` spells it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Plan(Struct, frozen=True, kw_only=True):

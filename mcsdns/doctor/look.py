@@ -3,8 +3,8 @@ Looks at everything that `doctor` judges: the cluster, the servers, the paths th
 
 Rules:
 1. Nothing is raised: what cannot be looked at is `Unseen`.
-2. What was named is asked, and then nothing else of its kind. What is only found in the cluster is asked from inside alone:
-   from outside, a ClusterIP that is silent proves nothing.
+2. What was named is asked, and then nothing else of its kind. What is only found in the cluster, and /etc/resolv.conf, is asked
+   from inside a pod alone: from outside, a ClusterIP that is silent proves nothing, and another resolver is none of our business.
 
 Not here: what follows from it (`judge`).
 """
@@ -21,8 +21,8 @@ from mcsdns.admin import client
 from mcsdns.admin.explain import Explanation
 from mcsdns.admin.status import Status
 from mcsdns.doctor.ask import ask_all, type_of
-from mcsdns.doctor.cluster import ClusterReader, with_port
-from mcsdns.doctor.facts import Asked, Cluster, Facts, Plan, Unseen
+from mcsdns.doctor.cluster import ClusterReader
+from mcsdns.doctor.facts import Asked, Cluster, Facts, Plan, Unseen, with_port
 from mcsdns.errors import ConfigError, SourceError
 from mcsdns.source.kube.link import Link
 from mcsdns.source.kube.settings import InCluster, KubeconfigSettings, Timing
@@ -92,13 +92,14 @@ def _resolvers(plan: Plan, cluster: Cluster | None) -> Iterator[tuple[str, str]]
     if plan.resolvers:
         yield from ((address, "--resolver") for address in plan.resolvers)
         return
-    if plan.is_inside and cluster is not None:
+    if not plan.is_inside:
+        return
+    if cluster is not None:
         yield from ((with_port(ip), "the cluster's DNS") for ip in cluster.dns_ips)
         for server in cluster.nameservers:
             if server.platform == "nodelocal":
                 yield from ((with_port(ip), server.kind) for ip in server.corefile.binds[:1])
-    if plan.is_inside or plan.kubeconfig is None:
-        yield from ((with_port(ip), str(RESOLV_CONF)) for ip in _configured())
+    yield from ((with_port(ip), str(RESOLV_CONF)) for ip in _configured())
 
 
 def _configured() -> Iterator[str]:

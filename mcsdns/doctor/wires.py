@@ -18,9 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mcsdns.doctor.cluster import with_port
 from mcsdns.doctor.corefile import PORT, Block
-from mcsdns.doctor.facts import TRANSPORTS, Facts, Nameserver
+from mcsdns.doctor.facts import TRANSPORTS, Facts, Nameserver, with_port
 from mcsdns.doctor.finding import Finding
 
 _LINK = "stub block"
@@ -67,7 +66,7 @@ def stubs(facts: Facts) -> Iterator[Finding]:
             state="unknown",
             found="no CoreDNS, kube-dns or NodeLocal DNSCache is configured in kube-system: the platform runs the DNS itself",
             where=found.url,
-            fix="Cloud DNS for GKE: mcsdns wiring --for gke-cloud-dns; EKS Auto Mode: its Corefile cannot be changed, see docs/wiring.md",
+            fix="Cloud DNS for GKE: mcsdns wiring --for gke-cloud-dns; EKS Auto Mode cannot be told, see docs/wiring.md",
         )
     for server in found.nameservers:
         yield _Stub(facts, server).judge()
@@ -111,7 +110,7 @@ class _Stub:
         main = self._server.corefile.main
         if main is None or main.port == block.port:
             return None
-        says = f"its block for {self._zone} listens on port {block.port}, and its other blocks on {main.port}"
+        says = f"answers {self._zone} on port {block.port}, where nobody asks, and everything else on {main.port}"
         return self._finding("broken", says, f"the block on port {main.port}", self._wiring())
 
     def _block(self, targets: list[str]) -> Finding:
