@@ -48,8 +48,11 @@ class Watch:
 def watching(folder: Path, *arguments: str) -> Iterator[Watch]:
     """Watch, with what is printed in a file."""
     path = folder / "printed"
-    command = [COMMAND, "explain", NAME, "--watch", "--interval", "0.1", *arguments]
-    with path.open("w") as printed, subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT, text=True) as running:
+    command = [str(COMMAND), "explain", NAME, "--watch", "--interval", "0.1", *arguments]
+    with (
+        path.open("w") as printed,
+        subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT, text=True) as running,
+    ):
         try:
             yield Watch(running, path)
         finally:
@@ -70,7 +73,7 @@ def test_watch(serve: Serve, tmp_path: Path) -> None:
         assert [line.split(":")[0] for line in lines if line.startswith("N")] == ["NXDOMAIN", "NXDOMAIN", "NOERROR"]
         assert sum(line.startswith(";;;; ") for line in lines) == 3
         assert watch.interrupt() == 0
-    with watching(tmp_path, "--admin", server.admin_url.replace("127.0.0.1", "127.0.0.1"), "--output", "json") as watch:
+    with watching(tmp_path, "--admin", server.admin_url, "--output", "json") as watch:
         (line,) = watch.until("explanation")
         assert json.loads(line)["explanation"]["outcome"] == "NOERROR"
         write(objects, service_import("other"))

@@ -6,13 +6,22 @@ import io
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from mcsdns.cli import main, make_parser
 from mcsdns.cli.arguments import is_coloured
 from mcsdns.cli.completion import SHELLS
+
+
+@pytest.fixture(autouse=True)
+def log_set_up() -> Iterator[None]:
+    """Undo what the command sets for the whole process."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize(
