@@ -13,14 +13,18 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import yaml
 
 from tests.e2e.hospital import Config, Front, Hospital, UdpOnly, is_told
 from tests.e2e.hospital import dns as dns_of
+from tests.e2e.real import CHECKER
 from tests.e2e.server import NXDOMAIN, ZONE, Answer, eventually, found, run
 from tests.manifests import service_import
 from tests.servers.run import binary, free_port
 
 pytestmark = pytest.mark.servers
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "doctor.md"
 
 STUB = """\
 clusterset.local:{port} {
@@ -369,6 +373,26 @@ def test_what_may_not_be_looked_at(hospital: Hospital, tmp_path: Path) -> None:
     told(done, 0)
     assert "not looked at: ConfigMap kube-system/coredns: HTTP 403: " in done.stdout
     assert "let this identity `get` it, or run doctor with the --kubeconfig of somebody who may" in done.stdout
+
+
+def test_the_role_of_the_document_lets_it_look(hospital: Hospital, tmp_path: Path) -> None:
+    """With the role in docs/doctor.md nothing is left that may not be looked at; it allows nothing else than to read."""
+    (role,) = re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    manifest = yaml.safe_load(role)
+    assert {verb for rule in manifest["rules"] for verb in rule["verbs"]} == {"get", "list"}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": CHECKER}
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "mcsdns-doctor"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "mcsdns-doctor"},
+        "subjects": [subject],
+    }
+    hospital.west.apply(json.dumps(manifest), json.dumps(binding))
+    kubeconfig = ("--kubeconfig", str(hospital.west.cluster.kubeconfig(CHECKER)))
+    with Front(hospital, tmp_path, STUB) as front:
+        name = ("--name", f"web.shop.svc.{ZONE}")
+        eventually(lambda: "not looked at" in hospital.doctor(*kubeconfig, *front.resolver, *name).stdout, False, 10)
 
 
 def test_nothing_answers(hospital: Hospital) -> None:

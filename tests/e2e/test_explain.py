@@ -16,6 +16,7 @@ from tests.e2e.conftest import Serve
 from tests.e2e.folders import member, write
 from tests.e2e.server import COMMAND, ZONE, run
 from tests.manifests import imported_slice, service_import, together
+from tests.servers.run import free_port
 
 NAME = f"db.test.svc.{ZONE}"
 HEADLESS = service_import("db", headless=True)
@@ -51,12 +52,17 @@ def watching(folder: Path, *arguments: str) -> Iterator[Watch]:
     command = [str(COMMAND), "explain", NAME, "--watch", "--interval", "0.1", *arguments]
     with (
         path.open("w") as printed,
-        subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT, text=True) as running,
+        subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT, text=True, preexec_fn=_heed) as running,  # noqa: PLW1509 - no thread runs here
     ):
         try:
             yield Watch(running, path)
         finally:
             running.kill()
+
+
+def _heed() -> None:
+    """Heed SIGINT, even where the tests run in the background of a shell that has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_watch(serve: Serve, tmp_path: Path) -> None:
@@ -84,7 +90,7 @@ def test_watch(serve: Serve, tmp_path: Path) -> None:
 
 def test_watch_over_a_restart(serve: Serve, tmp_path: Path) -> None:
     """A server that goes is told once, and waited for."""
-    server = serve([member(tmp_path, "west", HEADLESS)], admin=_fixed())
+    server = serve([member(tmp_path, "west", HEADLESS)], admin=f"127.0.0.1:{free_port()}")
     with watching(tmp_path, "--admin", server.admin_url) as watch:
         watch.until("broken at: endpoints")
         server.stop()
@@ -97,12 +103,6 @@ def test_watch_over_a_restart(serve: Serve, tmp_path: Path) -> None:
             time.sleep(0.05)
         assert sum("no mcsdns answers at" in line for line in watch.until("endpoints")) == 1
         assert watch.interrupt() == 1
-
-
-def _fixed() -> str:
-    from tests.servers.run import free_port  # noqa: PLC0415
-
-    return f"127.0.0.1:{free_port()}"
 
 
 def test_colours_on_a_terminal(tmp_path: Path) -> None:
