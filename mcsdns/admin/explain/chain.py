@@ -55,6 +55,8 @@ _HOPS: Mapping[Rule, Hop] = {
 }
 """Where the chain breaks by a rule, where the finding does not say it better. By any other rule the name does not exist (`name`)."""
 
+_ORDER = {hop: place for place, hop in enumerate(Hop)}
+
 
 class Link(Struct, frozen=True):
     """
@@ -84,7 +86,7 @@ def chain(scene: Scene, lookup: Lookup, finding: Finding, unwell: Mapping[str, s
     broken = _broken(lookup, finding)
     links: list[Link] = []
     for link in _links(scene, lookup, unwell):
-        if link.name is broken:
+        if broken is not None and _ORDER[link.name] >= _ORDER[broken]:
             break
         links.append(link)
     if broken is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcsdns.admin.explain import Explanation, explain
+from mcsdns.admin.explain import Explanation, Hop, explain
 from mcsdns.clusterset.model import View
 from tests.clustersets import OPTIONS, clusterset
 from tests.manifests import imported_slice, native_slice, service_export, service_import, together
@@ -46,6 +46,7 @@ def test_where_it_breaks(west: str | None, east: str, below: str, rr_type: str, 
     """The first broken link is named, says what the cause says, and only the cache comes after it."""
     found = ask(west, east, below, rr_type)
     assert found.broken == broken
+    assert sorted({link.name for link in found.chain}, key=list(Hop).index) == [link.name for link in found.chain]
     states = [link.state for link in found.chain]
     if broken is None:
         assert "broken" not in states
@@ -63,6 +64,8 @@ def test_it_breaks_where_there_is_no_answer(name: str, rr_type: str) -> None:
     """A link is broken if and only if nothing is answered, whatever is asked."""
     found = explain(f"{name}.clusterset.local", rr_type, View("cluster-a"), example(), OPTIONS, complete=True)
     assert (found.broken is None) is (found.outcome == "NOERROR")
+    names = [link.name for link in found.chain]
+    assert names == sorted(set(names), key=list(Hop).index), "in order, each once"
 
 
 def test_a_cluster_that_is_not_heard() -> None:
