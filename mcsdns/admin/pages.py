@@ -17,7 +17,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,7 +26,6 @@ from msgspec import Struct
 from mcsdns.admin.exposition import exposition, registry
 from mcsdns.admin.state import ServerState
 from mcsdns.admin.status import status
-from mcsdns.source.health import State
 
 if TYPE_CHECKING:
     from mcsdns.admin.explain import Explanation
@@ -133,17 +132,8 @@ def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Expl
         serial=view.serial,
         imported=view.services.keys(),
         refusals=[refusal for health in state.health.values() for refusal in health.refusals],
-        unwell=dict(_unwell(state)),
+        unwell={name: health.trouble for name, health in state.health.items() if health.trouble is not None},
     )
-
-
-def _unwell(state: ServerState) -> Iterator[tuple[str, str]]:
-    """Give each cluster that is not followed just now, and what is the matter with it."""
-    for name, health in state.health.items():
-        if health.state is State.STALE:
-            yield name, f"stale for {health.for_s():.0f} s ({health.cause}): what it last said is served"
-        elif health.state is State.UNSYNCED:
-            yield name, f"unsynced for {health.for_s():.0f} s: {health.cause}"
 
 
 def _text(text: str, code: int = 200) -> Page:

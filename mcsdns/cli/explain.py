@@ -137,6 +137,7 @@ def _explain_here(options: argparse.Namespace) -> Explanation:
             complete=update.complete,
             serial=update.serial,
             refusals=[refusal for member in assembly.members for refusal in member.health.refusals],
+            unwell={one.name: one.health.trouble for one in assembly.members if one.health.trouble is not None},
         )
     except ValueError as error:
         raise ConfigError("", "explain", str(error)) from error

@@ -133,3 +133,25 @@ def _on_a_terminal(arguments: tuple[str, ...], **environ: str) -> str:
                 shown += chunk
         os.close(ours)
     return shown.decode()
+
+
+def test_without_a_server_a_cluster_that_is_not_heard_is_told(tmp_path: Path) -> None:
+    """With --config, too, it is said why a cluster was not heard; and while it is waited for, standard error says how far it is."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: x\n"
+        "contexts: [{name: x, context: {cluster: x, user: x}}]\nusers: [{name: x, user: {token: y}}]\n"
+        f"clusters: [{{name: x, cluster: {{server: 'https://127.0.0.1:{free_port()}'}}}}]\n"
+    )
+    config = tmp_path / "mcsdns.yaml"
+    clusters = [member(tmp_path, "west", HEADLESS), {"name": "north", "kubeconfig": {"path": str(kubeconfig)}}]
+    config.write_text(f"clusters: {json.dumps(clusters)}")
+    done = run("explain", f"x.{NAME}", "--config", str(config), "--timeout", "7")
+    assert done.returncode == 1
+    assert done.stdout.startswith(
+        "SERVFAIL: the name is not found, and may be in a cluster that has not been heard whole: north"
+    )
+    assert "north is unsynced for" in done.stdout
+    assert "cannot connect to 127.0.0.1:" in done.stdout
+    (line, *_) = done.stderr.splitlines()
+    assert line.startswith("mcsdns: hearing clusters [##########----------] 1 of 2, 1 objects, ")
