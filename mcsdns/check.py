@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -97,15 +97,22 @@ class Report(Struct, frozen=True):
     clusters: tuple[ClusterReport, ...]
 
 
-async def check(config: Config, limit_s: float) -> Report:
+async def check(config: Config, limit_s: float, checked: Callable[[], None] = lambda: None) -> Report:
     """
     Look at every cluster.
 
     Args:
         config: Which.
         limit_s: Seconds to wait for each.
+        checked: Called after each.
     """
-    reports = list(await asyncio.gather(*(_check(cluster, limit_s) for cluster in config.clusters)))
+
+    async def one(cluster: Cluster) -> ClusterReport:
+        report = await _check(cluster, limit_s)
+        checked()
+        return report
+
+    reports = list(await asyncio.gather(*map(one, config.clusters)))
     taken: dict[str, str] = {}
     for index, report in enumerate(reports):
         first = taken.setdefault(report.cluster_id, report.name)

@@ -36,6 +36,9 @@ When Python looks for garbage that refers to itself. By default it goes through 
 one list of 10,000 EndpointSlices, and holds the event loop for it; here, whenever 2,000,000 have, and through the youngest 20,000 else.
 """
 
+LISTING_S = 3.0
+"""Seconds between two lines about first lists that are under way: most are over before the first."""
+
 
 class Daemon:
     """
@@ -124,6 +127,7 @@ class Daemon:
             running = [
                 tasks.create_task(self._builder.run(), name="builder"),
                 tasks.create_task(self._wait_for_clusters(), name="first lists"),
+                tasks.create_task(self._tell_lists(), name="progress"),
             ]
             if self._reload is not None:
                 running.append(tasks.create_task(self._reload.run(), name="configuration"))
@@ -149,6 +153,17 @@ class Daemon:
 
     def _unheard(self) -> list[str]:
         return [mirror.cluster for mirror in self._assembly.mirrors if not mirror.is_whole]
+
+    async def _tell_lists(self) -> None:
+        """Say now and then how far first lists are, as long as they get on: at the start, and of clusters that are added."""
+        told: dict[str, int] = {}
+        while True:
+            await asyncio.sleep(LISTING_S)
+            now = {mirror.cluster: mirror.size for mirror in self._assembly.mirrors if not mirror.is_heard}
+            for cluster, objects in now.items():
+                if objects != told.get(cluster, 0):
+                    self._log.info("listing", cluster=cluster, objects=objects)
+            told = now
 
     def _is_ready(self) -> tuple[bool, str]:
         """Tell whether the server is ready, and why or why not (design.md §6). One that was stays so, whatever is added."""

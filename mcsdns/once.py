@@ -7,6 +7,7 @@ Not here: sockets, and following changes (`mcsdns.daemon`).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from mcsdns.assembly import Assembly
 from mcsdns.builder import is_answerable, waited_for
@@ -16,18 +17,24 @@ from mcsdns.source.events import Event
 from mcsdns.zone.rrset import Update
 
 
-async def hear(config: Config, limit_s: float) -> Assembly:
+def _ignore(_: Assembly) -> None:
+    """Take the parts, and do nothing with them."""
+
+
+async def hear(config: Config, limit_s: float, begun: Callable[[Assembly], None] = _ignore) -> Assembly:
     """
     Hear every cluster of a configuration once.
 
     Args:
         config: Its clusters.
         limit_s: Seconds to wait at most.
+        begun: Takes the parts before they are heard: their mirrors tell how far it is.
 
     Returns:
         The parts, with the mirrors as they are when every cluster has been heard, or when the time is over.
     """
     assembly = Assembly(config)
+    begun(assembly)
     all_heard = asyncio.Event()
 
     def sink(event: Event) -> None:

@@ -21,7 +21,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,6 @@ from mcsdns.admin.state import ServerState
 from mcsdns.admin.status import Status, status
 from mcsdns.admin.trouble import troubles
 from mcsdns.clusterset.model import Reason
-from mcsdns.source.health import State
 
 if TYPE_CHECKING:
     from mcsdns.admin.explain import Explanation
@@ -174,7 +173,7 @@ def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Expl
     # Imported when it is first asked for: a start need not wait for it.
     from mcsdns.admin.explain import explain  # noqa: PLC0415
 
-    found = explain(
+    return explain(
         wanted["name"],
         wanted["type"] or "A",
         view.view,
@@ -184,19 +183,8 @@ def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Expl
         serial=view.serial,
         imported=view.services.keys(),
         refusals=[refusal for health in state.health.values() for refusal in health.refusals],
+        unwell={name: health.trouble for name, health in state.health.items() if health.trouble is not None},
     )
-    if found.outcome == "REFUSED":
-        return found
-    return msgspec.structs.replace(found, hints=(*found.hints, *_unwell(state)))
-
-
-def _unwell(state: ServerState) -> Iterator[str]:
-    """Give a hint for each cluster that is not followed just now."""
-    for name, health in state.health.items():
-        if health.state is State.STALE:
-            yield f"{name} is stale for {health.for_s():.0f} s ({health.cause}): what it last said is served"
-        elif health.state is State.UNSYNCED:
-            yield f"{name} is unsynced for {health.for_s():.0f} s: {health.cause}"
 
 
 def _text(text: str, code: int = 200) -> Page:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from mcsdns import logs
-from mcsdns.cli import check, explain, export, serve, wiring
+from mcsdns.cli import check, completion, doctor, explain, export, serve, wiring
 from mcsdns.errors import McsdnsError
 
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     logs.configure(options.log_level, options.log_format)
     try:
         return int(options.run(options))
@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments: all verbs with all their options."""
     parser = argparse.ArgumentParser(
         prog="mcsdns",
         description="Authoritative DNS server for Kubernetes Multi-Cluster Services (KEP-1645).",
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, help="print the version and the plane, and exit")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
-    for verb in (serve, check, export, explain, wiring):
+    for verb in (serve, check, export, explain, doctor, wiring, completion):
         verb.add_parser(verbs)
     return parser
 

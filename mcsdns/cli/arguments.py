@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import msgspec
 
@@ -42,7 +43,7 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         default=30.0,
         help="how long to wait for the clusters (default: 30)",
     )
@@ -79,11 +80,22 @@ def show(value: object, text: str, output: str) -> None:
         print(text)
 
 
-def _seconds(text: str) -> float:
+def is_coloured(stream: TextIO) -> bool:
+    """Tell whether a stream takes colours: it is a terminal that knows them, and nobody has asked for none (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def seconds(text: str) -> float:
+    """
+    Read a time in seconds.
+
+    Raises:
+        ArgumentTypeError: It is none, or not of use.
+    """
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= MAX_TIMEOUT_S:
+        number = 0.0
+    if not 0 < number <= MAX_TIMEOUT_S:
         raise argparse.ArgumentTypeError(f"expected seconds above 0, at most {MAX_TIMEOUT_S}; found {text!r}")
-    return seconds
+    return number

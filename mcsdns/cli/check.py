@@ -29,7 +29,11 @@ def add_parser(verbs: Verbs) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from mcsdns.check import check, text  # noqa: PLC0415
+    from mcsdns.cli.progress import Progress  # noqa: PLC0415
 
-    report = asyncio.run(check(configured(options), options.timeout))
+    config = configured(options)
+    checked: list[int] = []
+    with Progress("checking clusters", lambda: (len(checked), len(config.clusters), "")):
+        report = asyncio.run(check(config, options.timeout, lambda: checked.append(1)))
     show(report, text(report), options.output)
     return 0 if report.ok else 1

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+import json
+import re
 import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mcsdns.cli.arguments import add_logs, add_output, add_timeout, configured, show
+from mcsdns.cli.arguments import add_logs, add_output, add_timeout, configured, is_coloured, seconds, show
 from mcsdns.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,13 +22,18 @@ if TYPE_CHECKING:
     from mcsdns.cli.arguments import Verbs
 
 
+_FOR_S = re.compile(r"for \d+ s")
+
+
 def add_parser(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
         "explain",
         help="tell which objects make an answer, what was left out, and why",
-        description="Explain the answer to a name: the rule, the objects that made it, what was left out, and what is near.",
-        epilog="Exit codes: 0 the name exists; 1 it does not, or cannot be known; 2 usage error, or no server to ask.",
+        description="Explain the answer to a name: the chain from an export to the answer and where it breaks, the rule, the objects"
+        " that made it, what was left out, and what is near. docs/explain.md tells how to read it.",
+        epilog="Exit codes: 0 the name exists; 1 it does not, or cannot be known; 2 usage error, or no server to ask. With --watch:"
+        " that of what was last found. Colours: on a terminal, unless NO_COLOR is set.",
     )
     parser.add_argument("name", metavar="NAME", help="a name such as web.shop.svc.clusterset.local")
     parser.add_argument("type", metavar="TYPE", nargs="?", default="A", help="an RR type (default: A)")
@@ -41,6 +50,12 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument(
         "--view", metavar="CLUSTER", help="as this cluster sees it (default: the first listener's view)"
     )
+    parser.add_argument(
+        "--watch", action="store_true", help="go on, and print again whenever it has changed, until Ctrl-C"
+    )
+    parser.add_argument(
+        "--interval", metavar="SECONDS", type=seconds, default=1.0, help="with --watch: how often to ask (default: 1)"
+    )
     add_output(parser)
     add_timeout(parser)
     add_logs(parser, "error")
@@ -48,19 +63,69 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    ask = _explain_here if options.config is not None else _explain_there
+    if options.watch:
+        return _watch(options, ask)
+    found = ask(options)
+    _show(found, options)
+    return _code(found)
+
+
+def _watch(options: argparse.Namespace, ask: Callable[[argparse.Namespace], Explanation]) -> int:
+    """Show the explanation now and whenever it has changed, until Ctrl-C. A server that is gone for a while is waited for."""
+    found: Explanation | None = ask(options)
+    shown: object = None
+    code = 0
+    try:
+        while True:
+            what = _steady(found) if found is not None else "gone"
+            if what != shown:
+                shown = what
+                if found is not None:
+                    _show(found, options, datetime.now().astimezone())
+                    code = _code(found)
+            time.sleep(options.interval)
+            try:
+                found = ask(options)
+            except ConfigError as error:
+                if found is not None:
+                    print(f"mcsdns: {datetime.now().astimezone():%H:%M:%S} {error}", file=sys.stderr, flush=True)
+                found, code = None, 2
+    except KeyboardInterrupt:
+        return code
+
+
+def _code(found: Explanation) -> int:
+    return 0 if found.exists else 1
+
+
+def _steady(found: Explanation) -> str:
+    """Return what counts as a change: for how long something has been so does not."""
+    return _FOR_S.sub("for some time", msgspec.json.encode(found).decode())
+
+
+def _show(found: Explanation, options: argparse.Namespace, at: datetime | None = None) -> None:
     from mcsdns.admin.explain import text  # noqa: PLC0415
 
-    found = _explain_here(options) if options.config is not None else _explain_there(options)
-    show(found, text(found, sys.stdout.isatty()), options.output)
-    return 0 if found.exists else 1
+    if options.output == "json" and at is not None:
+        print(
+            json.dumps({"time": at.isoformat(timespec="milliseconds"), "explanation": msgspec.to_builtins(found)}),
+            flush=True,
+        )
+        return
+    if at is not None and options.output == "text":
+        print(f"\n;;;; {at:%H:%M:%S}", flush=True)
+    show(found, text(found, is_coloured(sys.stdout)), options.output)
+    sys.stdout.flush()
 
 
 def _explain_here(options: argparse.Namespace) -> Explanation:
     from mcsdns.admin.explain import explain  # noqa: PLC0415
-    from mcsdns.once import build_all, hear  # noqa: PLC0415
+    from mcsdns.cli.hearing import heard  # noqa: PLC0415
+    from mcsdns.once import build_all  # noqa: PLC0415
 
     config = configured(options).viewed(options.view)
-    assembly = asyncio.run(hear(config, options.timeout))
+    assembly = heard(config, options.timeout)
     (update,) = build_all(assembly)
     try:
         return explain(
@@ -72,34 +137,25 @@ def _explain_here(options: argparse.Namespace) -> Explanation:
             complete=update.complete,
             serial=update.serial,
             refusals=[refusal for member in assembly.members for refusal in member.health.refusals],
+            unwell={one.name: one.health.trouble for one in assembly.members if one.health.trouble is not None},
         )
     except ValueError as error:
         raise ConfigError("", "explain", str(error)) from error
 
 
 def _explain_there(options: argparse.Namespace) -> Explanation:
-    from http.client import HTTPException  # noqa: PLC0415
-    from urllib.error import HTTPError, URLError  # noqa: PLC0415
-    from urllib.parse import urlencode  # noqa: PLC0415
-    from urllib.request import urlopen  # noqa: PLC0415
-
+    from mcsdns.admin import client  # noqa: PLC0415
     from mcsdns.admin.explain import Explanation  # noqa: PLC0415
 
     asked = {"name": options.name, "type": options.type} | ({"view": options.view} if options.view else {})
-    url = f"{options.admin.rstrip('/')}/explain?{urlencode(asked)}"
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError("", "--admin", f"expected a URL such as http://127.0.0.1:9153, found {options.admin!r}")
     try:
-        with urlopen(url, timeout=options.timeout) as answer:  # noqa: S310 - the scheme has just been checked
-            return msgspec.json.decode(answer.read(), type=Explanation)
-    except HTTPError as error:
-        raise ConfigError("", "explain", error.read(1024).decode(errors="replace").strip() or str(error)) from error
-    except (
-        OSError,
-        HTTPException,
-        ValueError,
-        msgspec.DecodeError,
-    ) as error:  # ValueError: what urllib says of a bad URL
-        reason = error.reason if isinstance(error, URLError) else error
-        problem = f"no mcsdns answers at {options.admin} ({reason}); name its admin address, or use --config to do without a server"
+        return msgspec.json.decode(
+            client.get(options.admin, "/explain", asked, limit_s=options.timeout), type=Explanation
+        )
+    except msgspec.DecodeError as error:
+        problem = f"what answers at {options.admin} is no mcsdns of this version ({error}); name its admin address"
         raise ConfigError("", "--admin", problem) from error
+    except ConfigError as error:
+        if error.where == "--admin":
+            raise ConfigError("", "--admin", f"{error.problem}, or use --config to do without a server") from error
+        raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -32,11 +31,12 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mcsdns.once import build_all, hear  # noqa: PLC0415
+    from mcsdns.cli.hearing import heard  # noqa: PLC0415
+    from mcsdns.once import build_all  # noqa: PLC0415
     from mcsdns.zone import masterfile  # noqa: PLC0415
 
     config = configured(options).viewed(options.view)
-    assembly = asyncio.run(hear(config, options.timeout))
+    assembly = heard(config, options.timeout)
     (update,) = build_all(assembly)
     _tell_unheard(assembly)
     if not update.complete:

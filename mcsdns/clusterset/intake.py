@@ -147,6 +147,7 @@ def _slice(obj: objects.EndpointSlice) -> Slice | Rejected | None:
         endpoints,
         _ports(obj.ports or (), omitted),
         tuple(omitted),
+        tuple(sorted(_waiting(obj.endpoints or ()))),
     )
 
 
@@ -214,6 +215,16 @@ def _endpoints(entries: Iterable[objects.Endpoint], family: int, omitted: Omitte
             else:
                 found.add(Endpoint(address, _host_of(text) if hostname is None else hostname))
     return tuple(sorted(found))
+
+
+def _waiting(entries: Iterable[objects.Endpoint]) -> set[str]:
+    """Return the host labels of endpoints that are not ready: those that they would have."""
+    found: set[str] = set()
+    for entry in entries:
+        if entry.conditions is not None and entry.conditions.ready is False:
+            hostname = _hostname(entry.hostname, [])
+            found.update(_host_of(text) for text in entry.addresses or ()) if hostname is None else found.add(hostname)
+    return found - {""}
 
 
 def _hostname(hostname: str | None, omitted: Omitted) -> str | None:

@@ -146,6 +146,11 @@ class Mirror:
         """Return how many objects of a resource are held."""
         return len(self._held[resource].values)
 
+    @property
+    def size(self) -> int:
+        """How many objects are held, or have come so far in lists that are under way."""
+        return sum(len(self._staged.get(resource, held).values) for resource, held in self._held.items())
+
     def _text(self, resource: Resource, key: ObjectKey) -> str:
         return f"{KINDS[resource]} {'/'.join(part for part in key if part)}"
 

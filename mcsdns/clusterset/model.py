@@ -164,6 +164,7 @@ class Slice(Struct, frozen=True, gc=False):
         endpoints: Ready ones, sorted, each once.
         ports: As they stand; sorted, each once.
         omissions: What was left out of it.
+        waiting: The host labels that its endpoints would have that are not ready, sorted.
     """
 
     name: str
@@ -173,6 +174,7 @@ class Slice(Struct, frozen=True, gc=False):
     endpoints: tuple[Endpoint, ...]
     ports: tuple[Port, ...]
     omissions: tuple[tuple[Reason, str], ...]
+    waiting: tuple[str, ...] = ()
 
 
 class Property(Struct, frozen=True, gc=False):

@@ -175,6 +175,16 @@ class Health:
         heard_at = self.streams[resource].heard_at
         return None if heard_at is None else self._clock() - heard_at
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it is not followed just now, in words; None where it is."""
+        match self.state:
+            case State.STALE:
+                return f"stale for {self.for_s():.0f} s ({self.cause}): what it last said is served"
+            case State.UNSYNCED:
+                return f"unsynced for {self.for_s():.0f} s: {self.cause}"
+        return None
+
     def for_s(self) -> float:
         """Return the seconds since the last transition."""
         return self._clock() - self.since

@@ -61,6 +61,8 @@ def typed(command: str, server: Server) -> str:
     """Return what a person would type if the demo were on this server's ports."""
     for listen, (_, port) in zip(load(DEMO).listen, server.addresses, strict=True):
         command = command.replace(f"-p {listen.address.port} ", f"-p {port} ")
+        command = command.replace(f"127.0.0.1:{listen.address.port} ", f"127.0.0.1:{port} ")
+    command = command.replace("http://127.0.0.1:9153 ", f"{server.admin_url} ")
     return command.replace("mcsdns explain ", f"mcsdns explain --admin {server.admin_url} ")
 
 
@@ -95,7 +97,7 @@ def test_what_the_readme_shows(demo: Server, one: Shown) -> None:
     done = subprocess.run(
         ["bash", "-c", typed(one.command, demo)],
         cwd=ROOT,
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": path, "KUBERNETES_SERVICE_HOST": ""},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -6,5 +6,6 @@ Not here: the answer itself. It comes from `mcsdns.clusterset` and `mcsdns.zone`
 
 from mcsdns.admin.explain.explanation import Explanation, explain
 from mcsdns.admin.explain.render import text
+from mcsdns.admin.explain.scene import Hop
 
-__all__ = ["Explanation", "explain", "text"]
+__all__ = ["Explanation", "Hop", "explain", "text"]

@@ -10,7 +10,7 @@ from mcsdns.admin.explain import holdings
 from mcsdns.admin.explain.near import address, close, listed
 from mcsdns.admin.explain.ports import port
 from mcsdns.admin.explain.rules import Rule
-from mcsdns.admin.explain.scene import Finding, Scene
+from mcsdns.admin.explain.scene import Finding, Hop, Scene
 from mcsdns.clusterset.intake import PROTOCOLS
 from mcsdns.clusterset.model import Service, ServiceType
 from mcsdns.zone.names import to_text
@@ -39,9 +39,9 @@ def _no_endpoint(scene: Scene, service: Service) -> Finding:
     if left_out:
         return Finding(f"{cause}; {left_out}", Rule.NOT_READY)
     if service.backends:
-        return Finding(f"{cause}: its EndpointSlices are empty", Rule.NOT_READY)
+        return Finding(f"{cause}: its EndpointSlices are empty", Rule.NOT_READY, hop=Hop.ENDPOINTS)
     hints = ("no watched cluster holds an EndpointSlice of it; is it exported, and do its Services select pods?",)
-    return Finding(f"{cause}: there is no EndpointSlice of it", Rule.NOT_READY, hints)
+    return Finding(f"{cause}: there is no EndpointSlice of it", Rule.NOT_READY, hints, hop=Hop.ENDPOINTS)
 
 
 def _host(scene: Scene, service: Service) -> Finding:
@@ -73,8 +73,7 @@ def _in_cluster(scene: Scene, service: Service, cluster_id: str, rest: list[str]
         left_out = holdings.left_out_text(scene, cluster_id)
         return Finding(f"{cause}; {left_out}" if left_out else cause, Rule.HOST, objects=objects)
     host = ".".join(rest)
-    waiting = holdings.not_ready(scene, cluster_id, host)
-    if waiting:
+    if holdings.is_waiting(scene, cluster_id, host):
         cause = f"the endpoint {host} of {_text(service)} in {cluster_id} is not ready"
         return Finding(cause, Rule.HOST, tuple(_elsewhere(scene, service, host)), objects)
     cause = f"{_text(service)} has no ready endpoint with hostname {host} in {cluster_id}"

@@ -3,6 +3,7 @@ Why a name answers what it does: the answer, the rule behind it, the objects it 
 
 ```
 text ──► question.read ──► Question ──► Scene (merge, build, look up) ──► Finding (found, missing, below, …) ──► Explanation
+                                                                               └────► chain ──────────────────────┘
 ```
 
 Rules:
@@ -13,18 +14,19 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from mcsdns.admin.explain import below, missing, refused
+from mcsdns.admin.explain.chain import Link, chain
 from mcsdns.admin.explain.found import found
 from mcsdns.admin.explain.near import listed
 from mcsdns.admin.explain.outside import formless, outside
 from mcsdns.admin.explain.question import read
 from mcsdns.admin.explain.rules import Rule
-from mcsdns.admin.explain.scene import Finding, Lookup, Outcome, Scene
+from mcsdns.admin.explain.scene import Finding, Hop, Lookup, Outcome, Scene
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ObjectRef, Omission, ServiceKey, View
 from mcsdns.source.refusals import Refusal
@@ -42,6 +44,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
         view: The name of the view.
         outcome: The response code; NODATA for NOERROR without an answer.
         cause: What decided, about this name.
+        broken: The first broken link of the chain, or None.
+        chain: The links from an export to an answer, in order.
         rule: The clause behind it, with its source.
         answer: Records in presentation form.
         additional: Addresses of the targets in the answer, in presentation form; over UDP as many as fit.
@@ -56,6 +60,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     cause: str
     rule: str
+    broken: Hop | None = None
+    chain: tuple[Link, ...] = ()
     answer: tuple[str, ...] = ()
     additional: tuple[str, ...] = ()
     objects: tuple[ObjectRef, ...] = ()
@@ -79,6 +85,7 @@ def explain(
     serial: int = 0,
     imported: Collection[ServiceKey] | None = None,
     refusals: Sequence[Refusal] = (),
+    unwell: Mapping[str, str] | None = None,
 ) -> Explanation:
     """
     Explain what a name answers.
@@ -93,19 +100,21 @@ def explain(
         serial: The SOA serial that is published.
         imported: The services that the view imports; None: they are looked up in the mirrors, if they matter.
         refusals: What quotas refuse, of every cluster.
+        unwell: The clusters that are not followed just now, and what is the matter with each.
 
     Raises:
         ValueError: The name or the type cannot be read; the message is for the one who typed it.
     """
     scene = Scene(read(name, rr_type), view, mirrors, options, complete=complete, serial=serial, imported=imported)
     lookup = scene.look_up()
-    explanation = _explanation(scene, lookup, _finding(scene, lookup, refusals))
+    explanation = _explanation(scene, lookup, _finding(scene, lookup, refusals), unwell or {})
     if scene.node is None:
         return explanation
     return msgspec.structs.replace(explanation, hints=(*explanation.hints, *refused.found(scene, refusals)))
 
 
-def _explanation(scene: Scene, lookup: Lookup, finding: Finding) -> Explanation:
+def _explanation(scene: Scene, lookup: Lookup, finding: Finding, unwell: Mapping[str, str]) -> Explanation:
+    links = chain(scene, lookup, finding, unwell)
     objects = finding.objects
     if objects is None:
         objects = scene.service.objects if scene.service is not None else ()
@@ -116,11 +125,13 @@ def _explanation(scene: Scene, lookup: Lookup, finding: Finding) -> Explanation:
         outcome=lookup.outcome,
         cause=finding.cause,
         rule=finding.rule.value,
+        broken=next((link.name for link in links if link.state == "broken"), None),
+        chain=links,
         answer=lookup.answer,
         additional=lookup.additional,
         objects=objects,
         omissions=tuple(sorted({*scene.omissions(), *finding.omissions})),
-        hints=(*finding.hints, *_silence(scene, lookup)),
+        hints=(*finding.hints, *_silence(scene, lookup), *_unwell(lookup, unwell)),
     )
 
 
@@ -150,6 +161,13 @@ def _absence(scene: Scene) -> Finding:
     if scene.namespace is not None:
         return missing.namespace(scene, scene.namespace)
     return formless(scene)
+
+
+def _unwell(lookup: Lookup, unwell: Mapping[str, str]) -> Iterator[str]:
+    """Give a hint for each cluster that is not followed just now."""
+    if lookup.outcome != "REFUSED":
+        for name, what in unwell.items():
+            yield f"{name} is {what}"
 
 
 def _silence(scene: Scene, lookup: Lookup) -> Iterator[str]:

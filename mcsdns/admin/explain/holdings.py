@@ -80,15 +80,17 @@ def left_out_text(scene: Scene, cluster_id: str | None = None) -> str:
     return f"left out: {', '.join(parts)}" if parts else ""
 
 
-def not_ready(scene: Scene, cluster_id: str, host: str) -> list[Omission]:
-    """Return the omissions of endpoints of a host in a cluster that are there, but not ready."""
-    return [
-        omission
-        for omission in scene.omissions()
-        if omission.reason is Reason.NOT_READY
-        and host in _hosts_of(omission.detail)
-        and _speaks_for(scene, omission) == cluster_id
-    ]
+def is_waiting(scene: Scene, cluster_id: str, host: str) -> bool:
+    """Tell whether a host is there in a cluster, but not ready."""
+    return any(host in piece.waiting for piece in believed(scene, cluster_id))
+
+
+def believed(scene: Scene, cluster_id: str | None = None) -> Iterator[Slice]:
+    """Give the EndpointSlices that count for a headless service: those that speak for a cluster, or all."""
+    for ref in scene.service.objects if scene.service is not None else ():
+        piece = _slice(scene, ref.cluster, ref.name) if ref.kind == "EndpointSlice" else None
+        if piece is not None and cluster_id in (None, _source_of(scene, ref.cluster, piece)):
+            yield piece
 
 
 def objects(scene: Scene, cluster_id: str, host: str | None) -> tuple[ObjectRef, ...]:
@@ -101,29 +103,22 @@ def objects(scene: Scene, cluster_id: str, host: str | None) -> tuple[ObjectRef,
         piece = _slice(scene, ref.cluster, ref.name) if ref.kind == "EndpointSlice" else None
         if piece is None:
             kept += [ref] if ref.kind == "ServiceImport" or _mirror(scene, ref.cluster).cluster_id == cluster_id else []
-        elif (piece.source_cluster if piece.is_imported else _mirror(scene, ref.cluster).cluster_id) == cluster_id and (
+        elif _source_of(scene, ref.cluster, piece) == cluster_id and (
             host is None or any(endpoint.host == host for endpoint in piece.endpoints)
         ):
             kept.append(ref)
     return tuple(kept)
 
 
-def _hosts_of(detail: str) -> Iterator[str]:
-    """Give the host labels that an endpoint would have, from the words of its omission: `<hostname> <address>… is not ready`."""
-    first, *addresses = detail.lower().removesuffix(" is not ready").split()
-    yield first
-    if first == "endpoint":
-        for address in addresses:
-            label = address.replace(".", "-").replace(":", "-")
-            yield label + "0" if label.endswith("-") else label
-
-
 def _speaks_for(scene: Scene, omission: Omission) -> str | None:
     kind, _, name = omission.object.partition(" ")
     piece = _slice(scene, omission.cluster, name.rpartition("/")[2]) if kind == "EndpointSlice" else None
-    if piece is None:
-        return None
-    return piece.source_cluster if piece.is_imported else _mirror(scene, omission.cluster).cluster_id
+    return None if piece is None else _source_of(scene, omission.cluster, piece)
+
+
+def _source_of(scene: Scene, cluster: str, piece: Slice) -> str | None:
+    """Return the id of the cluster that a slice speaks for."""
+    return piece.source_cluster if piece.is_imported else _mirror(scene, cluster).cluster_id
 
 
 def _slice(scene: Scene, cluster: str, name: str) -> Slice | None:

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator
 from mcsdns.admin.explain.near import MAX_LISTED, close, listed
 from mcsdns.admin.explain.outside import exists
 from mcsdns.admin.explain.rules import Rule
-from mcsdns.admin.explain.scene import Finding, Scene
+from mcsdns.admin.explain.scene import Finding, Hop, Scene
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ObjectRef, Reason, ServiceKey
 from mcsdns.source.events import Resource
@@ -44,7 +44,7 @@ def service(scene: Scene, key: ServiceKey) -> Finding:
     if "*" in (key.name, *scene.below):
         return Finding(f"{scene.name} holds a *, which matches nothing else", Rule.NO_WILDCARD, objects=())
     cause = f"{_nobody(scene)} holds a ServiceImport, a ServiceExport or an EndpointSlice of {_text(key)}"
-    return Finding(cause, Rule.NOT_IMPORTED, tuple(_places(scene, keys, key)), objects=())
+    return Finding(cause, Rule.NOT_IMPORTED, tuple(_places(scene, keys, key)), objects=(), hop=Hop.EXPORTED)
 
 
 def namespace(scene: Scene, name: str) -> Finding:
@@ -69,7 +69,8 @@ def _no_namespace(scene: Scene, name: str, namespaces: set[str], places: Iterabl
     if elsewhere:
         hints.append(f"objects about services of the namespace {name} are in: {listed(elsewhere)}")
     cause = f"the namespace {name} holds no imported service in view {scene.view.name}"
-    return Finding(cause, Rule.NO_NAMESPACE, tuple(hints), objects=())
+    hop = Hop.EXPORTED if scene.key is not None else Hop.IMPORTED
+    return Finding(cause, Rule.NO_NAMESPACE, tuple(hints), objects=(), hop=hop)
 
 
 def _holders(scene: Scene, name: str) -> list[str]:
@@ -92,7 +93,7 @@ def _view_counts_not(scene: Scene) -> Finding | None:
     else:
         holder = next(other.cluster for other in scene.heard if other.cluster_id == mirror.cluster_id)
         cause = f"{cluster}, whose view this is, does not count: its cluster id {mirror.cluster_id} belongs to {holder}"
-    return Finding(cause, Rule.NOT_IMPORTED, objects=())
+    return Finding(cause, Rule.NOT_IMPORTED, objects=(), hop=Hop.VIEW)
 
 
 def _rejected(scene: Scene, key: ServiceKey) -> Finding | None:
@@ -114,12 +115,22 @@ def _elsewhere(scene: Scene, key: ServiceKey) -> Finding | None:
         return None
     names = listed(mirror.cluster for mirror in holders)
     cause = f"{scene.view.name} holds no ServiceImport of {_text(key)}; other clusters do: {names}"
-    hints = [f"the service is answered in the view of: {names}"]
+    hints = [*_no_place(scene, key), f"the service is answered in the view of: {names}"]
     exporters = [mirror.cluster for mirror in scene.heard if mirror.export_of(key) is not None]
     if exporters:
         hints.append(f"it is exported by: {listed(exporters)}")
     objects = [mirror.ref(Resource.SERVICE_IMPORTS, *key, "imports it, not for this view") for mirror in holders]
     return Finding(cause, Rule.NOT_IMPORTED, tuple(hints), (*objects, *_exports(scene, key)))
+
+
+def _no_place(scene: Scene, key: ServiceKey) -> Iterator[str]:
+    """Give a hint where the view's cluster knows nothing of the namespace: an import needs one to be created in."""
+    cluster = scene.view.cluster
+    if cluster is not None and cluster not in (holders := _holders(scene, key.namespace)) and holders:
+        yield (
+            f"{cluster} holds nothing of the namespace {key.namespace}: does it exist there?"
+            f" A ServiceImport is created only where its namespace exists; see `kubectl get namespace {key.namespace}`"
+        )
 
 
 def _exported(scene: Scene, key: ServiceKey) -> Finding | None:
@@ -128,7 +139,8 @@ def _exported(scene: Scene, key: ServiceKey) -> Finding | None:
         return None
     names = listed(mirror.cluster for mirror in exporters)
     cause = f"{_text(key)} is exported by {names}, but {_nobody(scene)} holds its ServiceImport: no controller has created it"
-    hints = ["look at the conditions of the ServiceExport and the log of the clusterset's MCS controller"]
+    hints = [*_no_place(scene, key)]
+    hints.append("look at the conditions of the ServiceExport and the log of the clusterset's MCS controller")
     for mirror in exporters:
         export = mirror.export_of(key)
         if export is not None and not export.is_valid:
@@ -154,7 +166,8 @@ def _sliced(scene: Scene, key: ServiceKey) -> Finding | None:
     cause = (
         f"{_text(key)} is a Service in {names}, but it is not exported: {_nobody(scene)} holds a ServiceExport of it"
     )
-    return Finding(cause, Rule.NOT_IMPORTED, (f"create a ServiceExport {_text(key)} in {names}",), objects)
+    hints = (f"create a ServiceExport {_text(key)} in {names}",)
+    return Finding(cause, Rule.NOT_IMPORTED, hints, objects, hop=Hop.EXPORTED)
 
 
 def _refused(scene: Scene, key: ServiceKey) -> Finding | None:

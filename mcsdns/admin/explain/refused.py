@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Set
 
 from mcsdns.admin.explain.rules import Rule
-from mcsdns.admin.explain.scene import Finding, Scene
+from mcsdns.admin.explain.scene import Finding, Hop, Scene
 from mcsdns.clusterset.mirror import KINDS
 from mcsdns.clusterset.model import ServiceType
 from mcsdns.source.events import Resource
@@ -28,7 +28,8 @@ def absent(scene: Scene, finding: Finding, refusals: Iterable[Refusal]) -> Findi
     if not causes:
         return finding
     hints = (*causes[1:], finding.cause, *finding.hints)
-    return Finding(causes[0], Rule.QUOTA, hints, finding.objects, finding.omissions)
+    hop = Hop.IMPORTED if scene.service is None else Hop.ENDPOINTS
+    return Finding(causes[0], Rule.QUOTA, hints, finding.objects, finding.omissions, hop)
 
 
 def found(scene: Scene, refusals: Iterable[Refusal]) -> Iterator[str]:

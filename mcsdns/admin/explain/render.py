@@ -16,6 +16,8 @@ MAX_LINES = 20
 
 _GREEN, _YELLOW, _RED, _BOLD, _RESET = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
 _COLOURS = {"NOERROR": _GREEN, "NODATA": _YELLOW}
+_STATES = {"ok": "ok", "broken": "BROKEN", "unknown": "?"}
+_STATE_COLOURS = {"ok": _GREEN, "broken": _RED, "unknown": _YELLOW}
 
 
 def text(explanation: Explanation, colour: bool = False) -> str:
@@ -24,7 +26,7 @@ def text(explanation: Explanation, colour: bool = False) -> str:
 
     Args:
         explanation: What to write.
-        colour: Mark the verdict and the headings with ANSI colours.
+        colour: Mark the verdict, the headings and the states of links with ANSI colours.
 
     Returns:
         Lines; the last one is not ended.
@@ -37,6 +39,7 @@ def _lines(explanation: Explanation, colour: bool) -> Iterator[str]:
     verdict = f"{_COLOURS.get(outcome, _RED)}{_BOLD}{outcome}{_RESET}" if colour else outcome
     yield f"{verdict}: {explanation.cause}"
     yield f";; {explanation.name} {explanation.type}, view {explanation.view}"
+    yield from _section(_heading(explanation), _chain(explanation, colour), colour)
     yield from _section("RULE", [explanation.rule], colour)
     yield from _section("ANSWER", explanation.answer, colour)
     yield from _section("ADDITIONAL", explanation.additional, colour)
@@ -53,6 +56,21 @@ def _section(title: str, lines: Sequence[str], colour: bool) -> Iterator[str]:
     yield from lines[:MAX_LINES]
     if len(lines) > MAX_LINES:
         yield f";; and {len(lines) - MAX_LINES} more; --output json shows all"
+
+
+def _heading(explanation: Explanation) -> str:
+    return f"CHAIN, broken at: {explanation.broken}" if explanation.broken else "CHAIN"
+
+
+def _chain(explanation: Explanation, colour: bool) -> list[str]:
+    """Align the links; their states are coloured after that, as escapes have no width."""
+    rows = _table((_STATES[link.state], link.name, link.says) for link in explanation.chain)
+    if not colour:
+        return rows
+    return [
+        f"{_STATE_COLOURS[link.state]}{_STATES[link.state]}{_RESET}{row.removeprefix(_STATES[link.state])}"
+        for row, link in zip(rows, explanation.chain, strict=True)
+    ]
 
 
 def _object(ref: ObjectRef) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Literal
 
 from msgspec import Struct
@@ -31,6 +32,22 @@ Outcome = Literal["NOERROR", "NODATA", "NXDOMAIN", "SERVFAIL", "REFUSED"]
 """The response code, with NODATA for a NOERROR that carries no answer (RFC 2308 §2)."""
 
 
+class Hop(StrEnum):
+    """The links on the way from an export to an answer, in order (`mcsdns.admin.explain.chain`)."""
+
+    ZONE = "zone"
+    CLUSTERS = "clusters"
+    VIEW = "view"
+    EXPORTED = "exported"
+    IMPORTED = "imported"
+    ADDRESSES = "addresses"
+    ENDPOINTS = "endpoints"
+    READY = "ready"
+    NAME = "name"
+    RECORD = "record"
+    CACHE = "cache"
+
+
 class Finding(Struct, frozen=True):
     """
     Why the answer is what it is.
@@ -41,6 +58,7 @@ class Finding(Struct, frozen=True):
         hints: What is missing, and what is near.
         objects: What had a part in it; None: all objects of the service.
         omissions: What was left out, beside the omissions of the service.
+        hop: Where the way to an answer breaks; None: as the rule says.
     """
 
     cause: str
@@ -48,6 +66,7 @@ class Finding(Struct, frozen=True):
     hints: tuple[str, ...] = ()
     objects: tuple[ObjectRef, ...] | None = None
     omissions: tuple[Omission, ...] = ()
+    hop: Hop | None = None
 
 
 class Lookup(Struct, frozen=True):

@@ -14,6 +14,17 @@ HL = """\
 NXDOMAIN: the endpoint my-pet-3 of test/hl in cluster-a is not ready
 ;; my-pet-3.cluster-a.hl.test.svc.clusterset.local. A, view cluster-a
 
+;; CHAIN, broken at: name
+ok      zone       within clusterset.local.
+ok      clusters   heard: cluster-a, cluster-b
+ok      view       as cluster-a sees it
+ok      exported   by cluster-b
+ok      imported   by the ServiceImport in cluster-a, headless
+ok      endpoints  3 EndpointSlices of cluster-a, cluster-b
+ok      ready      5 addresses of ready endpoints; left out: 1 not ready, 1 slice that is outranked
+BROKEN  name       the endpoint my-pet-3 of test/hl in cluster-a is not ready
+?       cache      once this is mended, one in front may say for 5 s more that there is no such name
+
 ;; RULE
 <hostname>.<clusterid>.<svc>… owns the addresses of the ready endpoints of that hostname in that cluster (KEP-1645 specification.md, \
 headless services).
@@ -44,13 +55,13 @@ def test_the_answer_is_in_presentation_form() -> None:
     assert "cluster-a  ServiceImport  test/web  rv 1001  gives the addresses and ports" in lines
 
 
-def test_colours_mark_the_verdict_and_headings_alone() -> None:
+def test_colours_mark_the_verdict_headings_and_links_alone() -> None:
     """Without the escapes the text is the same."""
     found = ask("web")
     coloured = text(found, True)
     assert coloured.startswith("\x1b[32m\x1b[1mNOERROR\x1b[0m: ")
     plain = coloured
-    for escape in ("\x1b[32m", "\x1b[1m", "\x1b[0m"):
+    for escape in ("\x1b[32m", "\x1b[33m", "\x1b[1m", "\x1b[0m"):
         plain = plain.replace(escape, "")
     assert plain == text(found)
 
@@ -61,7 +72,7 @@ def test_long_sections_are_cut() -> None:
     objects = tuple(ObjectRef(ref.cluster, ref.kind, ref.namespace, f"web-{n}", "", "") for n in range(1000))
     lines = text(msgspec.structs.replace(ask("web"), objects=objects)).splitlines()
     assert f";; and {1000 - MAX_LINES} more; --output json shows all" in lines
-    assert len(lines) < MAX_LINES + 20
+    assert len(lines) < MAX_LINES + 30
 
 
 def test_json_there_and_back() -> None:
