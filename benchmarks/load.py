@@ -77,7 +77,9 @@ class Load:
     def seen(self, since: float, until: float) -> dict[str, list[Seen]]:
         """Return what became of the queries that were sent in some time, by server, once all of it is known."""
         time.sleep(max(0.0, until + WAIT_S + 0.5 - time.monotonic()))
-        return {name: [seen for seen in list(lane.seen) if since <= seen.at < until] for name, lane in self._lanes.items()}
+        return {
+            name: [seen for seen in list(lane.seen) if since <= seen.at < until] for name, lane in self._lanes.items()
+        }
 
     def _run(self) -> None:
         lanes = list(self._lanes.values())

@@ -46,34 +46,32 @@ def _changed(text: str, before: str, after: str) -> str:
 STALE: Final = "serve_stale 30s verify"
 FAILS: Final = "max_fails 2"
 CHECK: Final = "health_check 500ms"
-BOUND: Final = "max_concurrent 1000"
 DENIAL: Final = "denial 9984 5"
+FORWARD: Final = f"forward . {ADDRESS} {{"
+READ: Final = (CHECK, f"{CHECK}\nread_timeout 500ms")
+SIX: Final = (FAILS, f"{FAILS}\nmax_connect_attempts 6")
+VERIFY: Final = (STALE, "serve_stale 30s verify 200ms")
 
 WIRINGS: Final = (
     Wiring("shipped"),
     Wiring("max_fails 0", ((FAILS, "max_fails 0"),)),
     Wiring("max_fails 1", ((FAILS, "max_fails 1"),)),
     Wiring("health_check 1s", ((CHECK, "health_check 1s"),)),
-    Wiring("health_check none", ((CHECK, ""),)),
-    Wiring("read_timeout 500ms", ((CHECK, f"{CHECK}\nread_timeout 500ms"),)),
-    Wiring("max_connect_attempts 0", ((CHECK, f"{CHECK}\nmax_connect_attempts 0"),)),
-    Wiring("stale off", ((STALE, ""),)),
-    Wiring("stale immediate", ((STALE, "serve_stale 30s immediate"),)),
-    Wiring("stale verify 200ms", ((STALE, "serve_stale 30s verify 200ms"),)),
-    Wiring("servfail 0", ((DENIAL, f"{DENIAL}\nservfail 0"),)),
-    Wiring("m_c_a 0, servfail 0, max_fails 0", ((DENIAL, f"{DENIAL}\nservfail 0"), (FAILS, "max_fails 0\nmax_connect_attempts 0"))),
-    Wiring(
-        "m_c_a 0, servfail 0, max_fails 0, read 500, verify 200",
-        (
-            (DENIAL, f"{DENIAL}\nservfail 0"),
-            (FAILS, "max_fails 0\nmax_connect_attempts 0\nread_timeout 500ms"),
-            (STALE, "serve_stale 30s verify 200ms"),
-        ),
-    ),
+    Wiring("no serve_stale", ((STALE, ""),)),
+    Wiring("serve_stale 30s immediate", ((STALE, "serve_stale 30s immediate"),)),
+    Wiring("serve_stale 30s verify 200ms", (VERIFY,)),
+    Wiring("read_timeout 500ms", (READ,)),
+    Wiring("max_connect_attempts 6", (SIX,)),
+    Wiring("max_connect_attempts 0", ((FAILS, f"{FAILS}\nmax_connect_attempts 0"),)),
+    Wiring("address twice", ((FORWARD, f"forward . {ADDRESS} {ADDRESS} {{"),)),
+    Wiring("address 3 times", ((FORWARD, f"forward . {ADDRESS} {ADDRESS} {ADDRESS} {{"),)),
+    Wiring("read 500ms, attempts 6", (READ, SIX)),
+    Wiring("read 500ms, attempts 6, verify 200ms", (READ, SIX, VERIFY)),
+    Wiring("read 500ms, address 3 times", (READ, (FORWARD, f"forward . {ADDRESS} {ADDRESS} {ADDRESS} {{"))),
     Wiring("force_tcp", ((CHECK, f"{CHECK}\nforce_tcp"),)),
     Wiring("nodelocal", (), "nodelocal"),
     Wiring("pods, random", (), names_pods=True),
     Wiring("pods, round_robin", ((CHECK, f"{CHECK}\npolicy round_robin"),), names_pods=True),
     Wiring("pods, sequential", ((CHECK, f"{CHECK}\npolicy sequential"),), names_pods=True),
-    Wiring("pods, failover", ((CHECK, f"{CHECK}\nfailover SERVFAIL"),), names_pods=True),
+    Wiring("pods, failover SERVFAIL", ((CHECK, f"{CHECK}\nfailover SERVFAIL"),), names_pods=True),
 )
