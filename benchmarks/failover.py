@@ -1,12 +1,14 @@
 """
 `python -m benchmarks.failover`: what fails when a replica does, seen through CoreDNS with each wiring at once.
 
-Two replicas of mcsdns stand behind a Service (`service`). In front of it is one CoreDNS for each wiring (`wirings`), each under its own steady load
-(`load`). Each event happens once in a round, to all of them at the same moment.
+Two replicas of mcsdns stand behind a Service (`service`). In front of it is one CoreDNS for each wiring (`wirings`), each under its own
+steady load (`load`). Each event happens once in a round, to all of them at the same moment; before it every CoreDNS is started anew, so that
+flows go to both replicas.
 
 | event | what happens |
 |---|---|
 | `kill` | one of two replicas is killed (SIGKILL) and stays away |
+| `drain` | one of two is told to stop (SIGTERM) and stays away |
 | `rollout` | one after the other is replaced as a Deployment does it with `maxSurge: 1`, `maxUnavailable: 0` |
 | `hang` | one of two is stopped (SIGSTOP) for 9 s: it takes queries and says nothing |
 | `unsynced` | every API server is away; one replica dies and starts anew in its pod: it knows nothing |
@@ -18,13 +20,13 @@ Not here: what a change of a replica's data does; nothing changes.
 import argparse
 import contextlib
 import json
-import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import quantiles
-from typing import Any, Final
+from typing import Final
 
 from tests.servers.run import Cluster, CoreDns, need
 
@@ -32,7 +34,7 @@ from .asker import RIGHT
 from .clusterset import manifests, services
 from .load import FAILED, LOST, WRONG, Load, Seen
 from .report import facts, say, table
-from .service import LAMEDUCK_S, PODS, Kubelet, Pod, enter_namespace
+from .service import PODS, Kubelet, Pod, enter_namespace
 from .wirings import WIRINGS, Wiring
 
 MODULE: Final = "benchmarks.failover"
@@ -47,10 +49,9 @@ HEAD: Final = (
     "longest ms",
     "disturbed s",
 )
+FORMS: Final = ("{:,}", "{}", "{}", "{}", "{}", "{:.1f}", "{:.0f}", "{:.1f}")
 SLOW_S: Final = 0.2
 """A query that takes longer counts as disturbed."""
-WARM_UP_S: Final = 6.0
-"""CoreDNS's cache keeps what it has for 5 s: by then all of what comes again has come, and some of it twice."""
 
 
 class Stage:
@@ -97,7 +98,12 @@ class Stage:
     def kill(self) -> None:
         """Kill one of two."""
         self._pods[0].kill()
-        time.sleep(6.0)
+        time.sleep(4.0)
+
+    def drain(self) -> None:
+        """Delete one of two."""
+        self._pods[0].leave()
+        time.sleep(1.0)
 
     def rollout(self) -> None:
         """Replace both. The third one stands in while they are away: addresses that a wiring names by themselves come back."""
@@ -142,6 +148,7 @@ class Stage:
 
 EVENTS: Final[dict[str, Callable[[Stage], None]]] = {
     "kill": Stage.kill,
+    "drain": Stage.drain,
     "rollout": Stage.rollout,
     "hang": Stage.hang,
     "unsynced": Stage.unsynced,
@@ -162,9 +169,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mcsdns-failover-") as name:
         found = _measured(options, wirings, Path(name))
     for event, by_wiring in found.items():
-        print(f"### {event}\n\n{table(HEAD, (_row(name, rounds) for name, rounds in by_wiring.items()))}", flush=True)
+        rows = [[name, *map(str.format, FORMS, _figures(rounds))] for name, rounds in by_wiring.items()]
+        print(f"### {event}\n\n{table(HEAD, rows)}", flush=True)
     if options.json:
-        options.json.write_text(json.dumps({event: _facts(by_wiring) for event, by_wiring in found.items()}))
+        figures = {
+            event: {name: dict(zip(HEAD[1:], _figures(rounds), strict=True)) for name, rounds in by_wiring.items()}
+            for event, by_wiring in found.items()
+        }
+        options.json.write_text(json.dumps(figures))
 
 
 def _measured(options: argparse.Namespace, wirings: Sequence[Wiring], folder: Path) -> dict[str, Found]:
@@ -175,37 +187,49 @@ def _measured(options: argparse.Namespace, wirings: Sequence[Wiring], folder: Pa
         with cluster.client() as api:
             api.bulk(manifest for service in services(options.services) for manifest in manifests(service))
         stage = stack.enter_context(Stage(folder, cluster))
-        ports = {}
-        for number, wiring in enumerate(wirings):
-            front = CoreDns("", folder, name=f"coredns-{number}")
-            front.corefile_text = wiring.corefile(front.port)
-            ports[wiring.name] = stack.enter_context(front).port
-        load = stack.enter_context(Load(ports, options.services, options.rate))
-        for _ in range(options.rounds):
-            for event in options.events:
-                say(event)
-                time.sleep(WARM_UP_S)
-                since = time.monotonic()
-                with stage.restored():
+        fronts = {wiring.name: _front(wiring, folder / f"front-{number}") for number, wiring in enumerate(wirings)}
+        for event in [*options.events] * options.rounds:
+            say(event)
+            with _started(fronts.values()), stage.restored():
+                ports = {name: front.port for name, front in fronts.items()}
+                with Load(ports, options.services, options.rate) as load:
+                    time.sleep(options.warm_up)
+                    since = time.monotonic()
                     EVENTS[event](stage)
-                    until = time.monotonic()
-                for name, seen in load.seen(since, until).items():
-                    found[event][name].append(seen)
+                    seen = load.seen(since, time.monotonic())
+            for name, one in seen.items():
+                found[event][name].append(one)
     return found
 
 
-def _row(name: str, rounds: Sequence[Sequence[Seen]]) -> list[str]:
+def _front(wiring: Wiring, folder: Path) -> CoreDns:
+    front = CoreDns("", folder)
+    front.corefile_text = wiring.corefile(front.port)
+    return front
+
+
+@contextlib.contextmanager
+def _started(fronts: Collection[CoreDns]) -> Iterator[None]:
+    """Start all anew: nothing is cached, and no flow stands from before."""
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(8) as pool:
+        for front in fronts:
+            stack.callback(front.kill)
+        list(pool.map(CoreDns.start, fronts))
+        yield
+
+
+def _figures(rounds: Sequence[Sequence[Seen]]) -> list[float]:
+    """Return what stands in a row, in the order of `HEAD`."""
     everything = [seen for one in rounds for seen in one]
     failed = [seen for seen in everything if seen.verdict != RIGHT]
     took = [seen.took for seen in everything]
     return [
-        name,
-        f"{len(everything):,}",
-        *(str(sum(seen.verdict == verdict for seen in failed)) for verdict in (FAILED, LOST, WRONG)),
-        str(sum(seen.kind == "warm" for seen in failed)),
-        f"{quantiles(took, n=100, method='inclusive')[98] * 1e3:.1f}",
-        f"{max(took) * 1e3:.0f}",
-        f"{max(map(_disturbed, rounds)):.1f}",
+        len(everything),
+        *(sum(seen.verdict == verdict for seen in failed) for verdict in (FAILED, LOST, WRONG)),
+        sum(seen.kind == "warm" for seen in failed),
+        quantiles(took, n=100, method="inclusive")[98] * 1e3,
+        max(took) * 1e3,
+        max(map(_disturbed, rounds)),
     ]
 
 
@@ -215,16 +239,15 @@ def _disturbed(seen: Sequence[Seen]) -> float:
     return max(at) - min(at) if at else 0.0
 
 
-def _facts(found: Found) -> dict[str, dict[str, Any]]:
-    return {name: dict(zip(HEAD[1:], _row(name, rounds)[1:], strict=True)) for name, rounds in found.items()}
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=main.__doc__)
     parser.add_argument("--events", nargs="+", choices=[*EVENTS], default=[*EVENTS])
     parser.add_argument("--wirings", nargs="+", choices=[wiring.name for wiring in WIRINGS], help="default: all")
     parser.add_argument("--rate", type=float, default=200.0, help="queries a second through each wiring")
     parser.add_argument("--services", type=int, default=2000)
+    parser.add_argument(
+        "--warm-up", type=float, default=6.0, help="seconds of load before an event; a cache keeps what it has for 5"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     parser.add_argument("--quick", action="store_true", help="see whether it works: one round")

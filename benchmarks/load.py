@@ -17,8 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from .asker import query, verdict
-from .asker import RIGHT
+from .asker import RIGHT, query, verdict
 from .clusterset import NXDOMAIN, A, Question, Service, address_question
 
 WAIT_S: Final = 5.0
@@ -76,7 +75,8 @@ class Load:
 
     def seen(self, since: float, until: float) -> dict[str, list[Seen]]:
         """Return what became of the queries that were sent in some time, by server, once all of it is known."""
-        time.sleep(max(0.0, until + WAIT_S + 0.5 - time.monotonic()))
+        while any(lane.is_waiting_since(until) for lane in self._lanes.values()):
+            time.sleep(0.05)
         return {
             name: [seen for seen in list(lane.seen) if since <= seen.at < until] for name, lane in self._lanes.items()
         }
@@ -111,6 +111,10 @@ class _Lane:
         self._questions = asked
         self._numbers = itertools.cycle(range(1 << 16))
         self._waiting: dict[int, _Asked] = {}
+
+    def is_waiting_since(self, until: float) -> bool:
+        """Tell whether an answer is due to a query that was sent before a time."""
+        return any(asked.at < until for asked in list(self._waiting.values()))
 
     def ask(self) -> None:
         """Ask the next question, and give up those that have waited for too long."""

@@ -1,5 +1,5 @@
 """
-A Service of Kubernetes in front of some pods, made by the kernel as kube-proxy (mode nftables) makes it, in a network namespace of its own.
+A Service of Kubernetes in front of some pods, as kube-proxy (mode nftables) lets the kernel make it, in a network namespace of its own.
 
 | what | here | in a cluster |
 |---|---|---|
@@ -7,9 +7,11 @@ A Service of Kubernetes in front of some pods, made by the kernel as kube-proxy 
 | a flow that is there | stays where it is: connection tracking | the same |
 | an endpoint that is taken out | UDP flows to it are forgotten, TCP connections stay | the same |
 | no endpoint | refused at once (ICMP) | the same |
-| a pod that has died | its address refuses at once, as its network namespace is still there | the same; a node that has died says nothing, as a hung pod |
-| readiness | `/readyz` each 2 s, two failures; a dead process within 1 s; a pod that is told to stop at once | the chart's probe; the kubelet's look at containers |
-| from readiness to the rules of a node | 1 s, always | EndpointSlice controller, API server, kube-proxy: less than that, or several seconds under load |
+| a pod that has died | its address refuses at once | the same: its network stays; a node that has died is silent, as a pod that hangs |
+| readiness | `/readyz` each 2 s, two failures | the chart's probe |
+| a process that has ended | is seen within 1 s | the kubelet's look at its containers |
+| a pod that is told to stop | is no endpoint any more | the same |
+| from there to the rules of a node | 1 s, always | API server and kube-proxy: less, or several seconds under load |
 
 Not here: nodes. All pods, and who asks them, are in one namespace.
 """
@@ -21,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -73,7 +75,11 @@ def set_endpoints(pods: Sequence[str]) -> None:
         "chain endpoints { type nat hook output priority -100;",
         *rules,
         "}",
-        f"chain none {{ type filter hook output priority 0; ip daddr {ADDRESS} reject; }}",
+        "chain none { type filter hook output priority 0;",
+        # An ICMP error that comes while connect(2) still runs, as it does on one machine, is not heeded; a reset is.
+        f"ip daddr {ADDRESS} tcp dport {PORT} reject with tcp reset",
+        f"ip daddr {ADDRESS} reject",
+        "}",
         "}",
     ]
     subprocess.run([need("nft"), "-f", "-"], input="\n".join([*lines, ""]), text=True, check=True)

@@ -16,7 +16,7 @@ Change = tuple[str, str]
 
 
 class Wiring(NamedTuple):
-    """A wiring: its name in tables, the platform's block, what is changed in it, and whether it names the pods instead of the Service."""
+    """A wiring: its name in tables, what is changed in the platform's block, and whether that names the pods, not the Service."""
 
     name: str
     changes: tuple[Change, ...] = ()
@@ -46,11 +46,10 @@ def _changed(text: str, before: str, after: str) -> str:
 STALE: Final = "serve_stale 30s verify"
 FAILS: Final = "max_fails 2"
 CHECK: Final = "health_check 500ms"
-DENIAL: Final = "denial 9984 5"
-FORWARD: Final = f"forward . {ADDRESS} {{"
 READ: Final = (CHECK, f"{CHECK}\nread_timeout 500ms")
 SIX: Final = (FAILS, f"{FAILS}\nmax_connect_attempts 6")
 VERIFY: Final = (STALE, "serve_stale 30s verify 200ms")
+OVER: Final = (CHECK, f"{CHECK}\nfailover SERVFAIL")
 
 WIRINGS: Final = (
     Wiring("shipped"),
@@ -58,20 +57,20 @@ WIRINGS: Final = (
     Wiring("max_fails 1", ((FAILS, "max_fails 1"),)),
     Wiring("health_check 1s", ((CHECK, "health_check 1s"),)),
     Wiring("no serve_stale", ((STALE, ""),)),
-    Wiring("serve_stale 30s immediate", ((STALE, "serve_stale 30s immediate"),)),
-    Wiring("serve_stale 30s verify 200ms", (VERIFY,)),
+    Wiring("serve_stale immediate", ((STALE, "serve_stale 30s immediate"),)),
+    Wiring("serve_stale verify 200ms", (VERIFY,)),
     Wiring("read_timeout 500ms", (READ,)),
     Wiring("max_connect_attempts 6", (SIX,)),
     Wiring("max_connect_attempts 0", ((FAILS, f"{FAILS}\nmax_connect_attempts 0"),)),
-    Wiring("address twice", ((FORWARD, f"forward . {ADDRESS} {ADDRESS} {{"),)),
-    Wiring("address 3 times", ((FORWARD, f"forward . {ADDRESS} {ADDRESS} {ADDRESS} {{"),)),
     Wiring("read 500ms, attempts 6", (READ, SIX)),
     Wiring("read 500ms, attempts 6, verify 200ms", (READ, SIX, VERIFY)),
-    Wiring("read 500ms, address 3 times", (READ, (FORWARD, f"forward . {ADDRESS} {ADDRESS} {ADDRESS} {{"))),
     Wiring("force_tcp", ((CHECK, f"{CHECK}\nforce_tcp"),)),
     Wiring("nodelocal", (), "nodelocal"),
+    Wiring("nodelocal, read 500ms, attempts 6", (READ, SIX), "nodelocal"),
     Wiring("pods, random", (), names_pods=True),
     Wiring("pods, round_robin", ((CHECK, f"{CHECK}\npolicy round_robin"),), names_pods=True),
     Wiring("pods, sequential", ((CHECK, f"{CHECK}\npolicy sequential"),), names_pods=True),
-    Wiring("pods, failover SERVFAIL", ((CHECK, f"{CHECK}\nfailover SERVFAIL"),), names_pods=True),
+    Wiring("pods, failover SERVFAIL", (OVER,), names_pods=True),
+    Wiring("pods, failover, read 500ms", (OVER, (FAILS, f"{FAILS}\nread_timeout 500ms")), names_pods=True),
 )
+"""The Service's address unless `pods` is said. What is not said is as shipped: `max_fails 2`, `health_check 500ms`, policy random."""
