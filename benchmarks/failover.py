@@ -2,8 +2,8 @@
 `python -m benchmarks.failover`: what fails when a replica does, seen through CoreDNS with each wiring at once.
 
 Two replicas of mcsdns stand behind a Service (`service`). In front of it is one CoreDNS for each wiring (`wirings`), each under its own
-steady load (`load`). Each event happens once in a round, to all of them at the same moment; before it every CoreDNS is started anew, so that
-flows go to both replicas.
+steady load (`load`). Each event happens once in a round, to all of them at the same moment; before it every CoreDNS is started anew, so
+that flows go to both replicas.
 
 | event | what happens |
 |---|---|

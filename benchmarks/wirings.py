@@ -48,6 +48,7 @@ FAILS: Final = "max_fails 2"
 CHECK: Final = "health_check 500ms"
 READ: Final = (CHECK, f"{CHECK}\nread_timeout 500ms")
 SIX: Final = (FAILS, f"{FAILS}\nmax_connect_attempts 6")
+FRESH: Final = (STALE, f"{STALE}\nservfail 0")
 VERIFY: Final = (STALE, "serve_stale 30s verify 200ms")
 OVER: Final = (CHECK, f"{CHECK}\nfailover SERVFAIL")
 
@@ -57,6 +58,8 @@ WIRINGS: Final = (
     Wiring("max_fails 1", ((FAILS, "max_fails 1"),)),
     Wiring("health_check 1s", ((CHECK, "health_check 1s"),)),
     Wiring("no serve_stale", ((STALE, ""),)),
+    Wiring("servfail 0", (FRESH,)),
+    Wiring("no serve_stale, servfail 0", ((STALE, "servfail 0"),)),
     Wiring("serve_stale immediate", ((STALE, "serve_stale 30s immediate"),)),
     Wiring("serve_stale verify 200ms", (VERIFY,)),
     Wiring("read_timeout 500ms", (READ,)),

@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
         """
         Tell the client that nothing more comes.
 
-        To close a socket with queries in it resets the connection, which a forwarder takes for a failure; after a FIN it asks elsewhere.
+        To close a socket with queries in it resets the connection, which a forwarder takes for a failure; after a FIN it asks again.
         """
         with contextlib.suppress(OSError):  # the client may have gone
             self._transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
