@@ -169,8 +169,10 @@ class Daemon:
         """Tell whether the server is ready, and why or why not (design.md §6). One that was stays so, whatever is added."""
         if self._stop.is_set():
             return False, "stopping"
-        unheard = ", ".join(self._unheard())
-        if not self._builder.settled.is_set():
+        silent = self._unheard()
+        unheard = ", ".join(silent)
+        # One that has heard nobody knows nothing, however long it has waited: a replica that knows something is to be asked.
+        if not self._builder.settled.is_set() or (silent and len(silent) == len(self._assembly.mirrors)):
             return False, f"not heard whole yet: {unheard}"
         return (
             True,

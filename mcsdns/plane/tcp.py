@@ -20,6 +20,8 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections import Counter, OrderedDict
 from typing import cast
 
@@ -56,9 +58,11 @@ class Connections:
         self._sweep_later(asyncio.get_running_loop(), min(SWEEP_S, shortest / 4))
 
     def stop(self) -> None:
-        """Close all of them; answers that a client does not take are lost."""
+        """Close all of them; answers that a client does not take are lost. Each client sees an end, and none a reset."""
         if self._timer is not None:
             self._timer.cancel()
+        for connection in self._all:
+            connection.end()
         for connection in self._all:
             connection.abort()
 
@@ -195,6 +199,15 @@ class Connection(asyncio.Protocol):
         """Go on with what was asked before: the client has taken all."""
         self._is_blocked = False
         self._serve()
+
+    def end(self) -> None:
+        """
+        Tell the client that nothing more comes.
+
+        To close a socket with queries in it resets the connection, which a forwarder takes for a failure; after a FIN it asks again.
+        """
+        with contextlib.suppress(OSError):  # the client may have gone
+            self._transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
 
     def abort(self) -> None:
         """Close it at once."""

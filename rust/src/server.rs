@@ -138,21 +138,24 @@ impl Server {
         Ok(())
     }
 
-    /// Close every socket; returns when all threads have ended.
+    /// Answer what has come and close every socket, those for UDP first; returns when all threads have ended.
     pub fn stop(&mut self) {
         self.is_stopped.store(true, Ordering::Relaxed);
         for watched in &self.sockets.lock().unwrap_or_else(PoisonError::into_inner).0 {
             watched.socket.shutdown();
         }
-        if self.waker.wake().is_err() {
-            // Then the loop sees it at its next look at all connections.
-        }
-        for thread in self.threads.drain(..) {
+        let mut threads = std::mem::take(&mut self.threads).into_iter();
+        let over_tcp = threads.next();
+        for thread in threads {
             // A thread that panics has ended the process.
             drop(thread.join());
         }
         self.dropped();
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner).0.clear();
+        if self.waker.wake().is_err() {
+            // Then the loop sees it at its next look at all connections.
+        }
+        drop(over_tcp.map(JoinHandle::join));
     }
 
     /// How many datagrams the system has dropped because a socket's buffer was full.

@@ -13,6 +13,9 @@ use crate::rotation::Rotation;
 use crate::sys::{Batch, UdpSocket, wait};
 use crate::view::View;
 
+/// Batches that are answered at the end. Without a limit a client that goes on asking would keep the server.
+const LAST_BATCHES: usize = 64;
+
 /// One socket and what is answered on it.
 pub struct Endpoint {
     /// Its socket.
@@ -42,7 +45,7 @@ pub fn serve(endpoints: &[Endpoint], is_stopped: &AtomicBool) {
         for ((endpoint, batch), _) in endpoints.iter().zip(&mut batches).zip(&are_ready).filter(|(_, ready)| **ready) {
             match batch.receive(&endpoint.socket, is_alone) {
                 // What a shutdown wakes up with is no datagram.
-                Ok(_) if is_stopped.load(Ordering::Relaxed) => return,
+                Ok(1) if is_stopped.load(Ordering::Relaxed) && batch.exchange(0).0.is_empty() => {}
                 Ok(received) => exchange(endpoint, batch, received, &mut rotation),
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT)) => {
                     end(&error);
@@ -51,6 +54,13 @@ pub fn serve(endpoints: &[Endpoint], is_stopped: &AtomicBool) {
                 // None is left, an interrupt, or an ICMP error came back for a response, which reading has now cleared.
                 Err(_) => {}
             }
+        }
+    }
+    // What has come is answered, so that nobody waits in vain; whoever asks when the socket is closed is refused at once.
+    for (endpoint, batch) in endpoints.iter().zip(&mut batches) {
+        for _ in 0..LAST_BATCHES {
+            let Ok(received) = batch.receive(&endpoint.socket, false) else { break };
+            exchange(endpoint, batch, received, &mut rotation);
         }
     }
 }

@@ -92,6 +92,16 @@ def test_the_sync_deadline_makes_ready_but_keeps_negatives_back(serve: Serve, tm
     assert line["waits_for"] == ["west"]
 
 
+def test_a_server_that_has_heard_nobody_is_not_ready(serve: Serve, tmp_path: Path) -> None:
+    """Not even after the sync deadline: it has no answer to give, and a replica that was not restarted in the outage has."""
+    server = serve([{"name": name, "manifests": name} for name in ("east", "west")], until="serving", sync_deadline_s=1)
+    eventually(lambda: any(server.logged("sync deadline passed")), True, 3)
+    always(lambda: server.admin("/readyz").code, 503, 0.5)
+    member(tmp_path, "east", web("10.0.0.1"))
+    eventually(lambda: server.admin("/readyz").code, 200, 2)
+    assert server.ask(NAME) == found("10.0.0.1")
+
+
 def test_an_optional_cluster_is_left_out_after_the_deadline_and_joins_late(serve: Serve, tmp_path: Path) -> None:
     """`optional: true`: negatives are not held back for it after the deadline; it joins when it comes."""
     clusters = [member(tmp_path, "east", web("10.0.0.1")), {"name": "west", "manifests": "west", "optional": True}]

@@ -69,8 +69,9 @@ class Server(ABC):
 
     @property
     def is_running(self) -> bool:
-        """Whether the process lives, frozen or not."""
-        return self._process is not None and self._process.poll() is None
+        """Whether the process lives, frozen or not. Any thread may ask."""
+        process = self._process
+        return process is not None and process.poll() is None
 
     def start(self) -> None:
         """

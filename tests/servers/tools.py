@@ -11,16 +11,20 @@ from typing import Final
 # What Debian calls the package that holds the program; named in the error, so that a skipped test says what to install.
 _PACKAGE: Final = {
     "chromium": "chromium",
+    "conntrack": "conntrack",
     "dig": "bind9-dnsutils",
     "dnsmasq": "dnsmasq-base",
     "dnsperf": "dnsperf",
     "kdig": "knot-dnsutils",
+    "ip": "iproute2",
     "knotd": "knot",
     "named-checkzone": "bind9-utils",
+    "nft": "nftables",
     "nsd": "nsd",
     "nslookup": "bind9-dnsutils",
     "prometheus": "prometheus",
     "promtool": "prometheus",
+    "unshare": "util-linux",
 }
 
 # Debian installs daemons and zone checkers where the PATH of an ordinary user does not look.

@@ -8,7 +8,7 @@
 //! 4. A connection that waits holds no buffer: what comes is read into one of the thread's, and only what is not whole is kept.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, Shutdown};
 use std::time::Instant;
 
 use mio::net::TcpStream;
@@ -89,6 +89,13 @@ impl Connection {
     /// The socket, to be watched.
     pub fn source(&mut self) -> &mut TcpStream {
         &mut self.stream
+    }
+
+    /// Tell the client that nothing more comes.
+    pub fn end(&self) {
+        if self.stream.shutdown(Shutdown::Write).is_err() {
+            // The client has gone.
+        }
     }
 
     /// Take note of what the system says of the socket.

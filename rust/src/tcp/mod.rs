@@ -130,6 +130,20 @@ impl Server {
                 self.sweep(now);
             }
         }
+        self.finish();
+    }
+
+    /// Answer what has come, and end each connection with a FIN before it is closed: to close one with queries in it resets it, which a
+    /// forwarder takes for a failure. After a FIN it asks elsewhere.
+    fn finish(&mut self) {
+        for number in self.table.numbers() {
+            let Some(connection) = self.table.get(number) else { continue };
+            connection.note(true, false);
+            self.turn(number);
+            if let Some(connection) = self.table.get(number) {
+                connection.end();
+            }
+        }
     }
 
     fn note(&mut self, event: &mio::event::Event) {
