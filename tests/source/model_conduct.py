@@ -14,12 +14,13 @@ import asyncio
 import ipaddress
 from typing import Any, Final
 
+from mcsdns.clusterset.model import ServiceKey
 from mcsdns.source.events import Resource
 from mcsdns.source.health import State
 from mcsdns.zone.names import from_text, is_within
 from mcsdns.zone.rrset import Type
 from tests.oracle import expected_records
-from tests.source.model_objects import EXPORTS, PROPERTIES, SHAPES
+from tests.source.model_objects import EXPORTS, IMPORTS, NATIVE, PROPERTIES, SHAPES, SLICES
 from tests.source.model_reader import NXDOMAIN, Reader
 from tests.source.model_script import Action
 from tests.source.model_server import VERBS, VERSIONS, Trouble
@@ -35,6 +36,15 @@ RESTORED_S: Final = 800.0
 BURST: Final = 6
 """The contract says 5. One more is a 401 with other credentials, or a list that succeeded between watches that failed."""
 RATE: Final = 0.25
+
+PLAIN: Final = (
+    ("refused", None),
+    ("cut", None),
+    ("status", (500, None)),
+    ("status", (404, None)),
+    ("status", (503, 20.0)),
+)
+"""Troubles of a list that are over at once."""
 
 Stream = tuple[str, Resource]
 
@@ -54,6 +64,7 @@ class Conduct:
         self._calm_at = dict.fromkeys(self._streams, self._clock() + PROMPT_S)
         self._ailed = dict.fromkeys(self._streams, 0)
         self._since = dict.fromkeys(self._streams, self._clock())
+        self._kept = dict.fromkeys(self._streams, False)
         self._gone: dict[Stream, int] = dict.fromkeys(self._streams, 0)
         self._reasons: dict[str, set[str]] = {name: {"check", "interrupted"} for name in world.members}
 
@@ -111,6 +122,11 @@ class Conduct:
         member.server.remove(resource, key, shows_old=shows_old)
         self._note_gone(member, resource)
 
+    def _scene(self, member: Member, key: ServiceKey) -> None:
+        for resource in (EXPORTS, IMPORTS):
+            self._put(member, resource, key, 0)
+        self._put(member, SLICES, (key.namespace, f"s{1 + (key.name == 'db')}"), NATIVE[key.name])
+
     def _fill(self, member: Member) -> None:
         for number in range(24):
             self._put(member, EXPORTS, ("n3", f"x{number}"), 0)
@@ -118,9 +134,13 @@ class Conduct:
     def _trouble(self, member: Member, scope: Resource | None, verb: str, what: Any, then: str | None) -> None:
         trouble = Trouble(*what)
         for resource in Resource if scope is None else (scope,):
+            is_calm = self._is_calm(member, resource)
             for each in VERBS if verb == "both" else (verb,):
                 member.server.troubles[each, resource] = trouble
             self._ail(member, resource)
+            # A list that fails at once stops no watch that is well.
+            is_plain = what in PLAIN or what[0] == "wrong"
+            self._kept[member.name, resource] = is_calm and verb == "list" and then is None and is_plain
         self._expect(member, "gone", "version", "unreadable", "denied", "absent")
         if then is not None:
             self._touch(member, scope, then)
@@ -183,6 +203,13 @@ class Conduct:
         self._calm_at[stream] = max(self._calm_at[stream], now + for_s)
         self._ailed[stream] += 1
         self._since[stream] = now
+        self._kept[stream] = False
+
+    def _is_calm(self, member: Member, resource: Resource) -> bool:
+        """Tell whether what ever ailed a stream has no effect any more."""
+        stream = (member.name, resource)
+        is_well = self._kept[stream] or self._is_well(member, resource)
+        return is_well and self._clock() >= self._calm_at[stream]
 
     def _is_well(self, member: Member, resource: Resource) -> bool:
         server = member.server
@@ -198,7 +225,7 @@ class Conduct:
         now = self._clock()
         for name, resource in self._streams:
             stream, member = (name, resource), self._world.members[name]
-            if now >= self._calm_at[stream] and self._is_well(member, resource):
+            if self._is_calm(member, resource):
                 lag_s = LAG_S if self._ailed[stream] else PROMPT_S
                 late = member.told.behind(resource, now - lag_s)
                 assert not late, f"{name} does not know after {lag_s} s: {resource} {late}"

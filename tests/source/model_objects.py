@@ -145,5 +145,9 @@ SHAPES: Final[dict[Resource, tuple[Shape, ...]]] = {
 }
 """What an object may hold, plain ones first."""
 
-STEADY: Final = frozenset({1, 3})
-"""The shapes of a ServiceImport whose name exists whatever else is so."""
+NATIVE: Final = {
+    service: index
+    for index, service in enumerate(label.get("kubernetes.io/service-name") for label in _labels())
+    if service
+}
+"""For each service name a shape of a slice that is its cluster's own."""

@@ -6,6 +6,7 @@ What happens in an example of the model test: scripts of actions, drawn so that 
 | wait s                                        | time passes; then everything is checked                                   |
 | turns n                                       | the event loop goes round so often                                        |
 | put, remove cluster resource object           | an object is written or deleted                                           |
+| scene cluster service                         | a headless service of this cluster: import, export, slice of its own      |
 | fill cluster                                  | more than 20 ServiceExports of no consequence are written                 |
 | trouble cluster resource verb what, then      | a kind of requests is in trouble from now on; open watches suffer `then`  |
 | heal cluster                                  | no more trouble there                                                     |
@@ -23,7 +24,7 @@ from typing import Any, Final, NamedTuple
 from hypothesis import strategies as st
 
 from mcsdns.source.events import Resource
-from tests.source.model_objects import CLUSTERS, EXPORTS, IMPORTS, KEYS, PROPERTIES, SHAPES, SLICES
+from tests.source.model_objects import CLUSTERS, EXPORTS, IMPORTS, KEYS, PROPERTIES, SERVICES, SHAPES, SLICES
 from tests.source.model_server import VERSIONS, WRONG
 
 Action = tuple[Any, ...]
@@ -93,7 +94,7 @@ _scope = st.sampled_from((None, None, *_RESOURCES))
 def _puts(draw: st.DrawFn) -> Action:
     resource = draw(_resource)
     shapes = len(SHAPES[resource])
-    if resource is PROPERTIES and draw(st.integers(0, 2)):
+    if resource is PROPERTIES and draw(st.booleans()):
         resource, shapes = IMPORTS, len(SHAPES[IMPORTS])
     key = draw(st.sampled_from(KEYS[resource]))
     return "put", draw(_cluster), resource, key, draw(st.integers(0, shapes - 1))
@@ -128,6 +129,7 @@ _actions: st.SearchStrategy[Action] = st.one_of(
     _puts(),
     _puts(),
     _removes(),
+    st.tuples(st.just("scene"), _cluster, st.sampled_from(SERVICES)),
     _wait,
     _puts(),
     _troubles(),

@@ -175,6 +175,8 @@ class World:
             return
         self._is_news = False
         mirrors = [mirror_of(name, member.told.events()) for name, member in self.members.items()]
+        for member, anew in zip(self.members.values(), mirrors, strict=True):
+            assert _held(member.mirror) == _held(anew), f"the mirror of {member.name} does not hold what was told"
         for reader in self.readers.values():
             self._check_published(reader, mirrors)
 
@@ -199,6 +201,15 @@ def expect(answer: Answer, name: bytes, rrtype: int, zone: Snapshot) -> None:
     rdata = next((set(rrset.rdata) for rrset in node if rrset.type == rrtype), set())
     assert answer.rcode == NOERROR, (name, rrtype, answer)
     assert {found for _, _, found in answer.answer} == rdata, (name, rrtype, answer)
+
+
+def _held(mirror: Mirror) -> object:
+    """Return everything that a mirror lets see."""
+    services = {
+        key: (mirror.import_of(key), mirror.export_of(key), mirror.slices_of(key), set(mirror.rejected_of(key)))
+        for key in mirror.keys()  # noqa: SIM118 - it is no mapping
+    }
+    return services, mirror.property_id, set(mirror.rejected()), [mirror.count(resource) for resource in Resource]
 
 
 def _nodes(zone: Snapshot) -> dict[bytes, object]:
