@@ -169,10 +169,9 @@ class Daemon:
         """Tell whether the server is ready, and why or why not (design.md §6). One that was stays so, whatever is added."""
         if self._stop.is_set():
             return False, "stopping"
-        silent = self._unheard()
-        unheard = ", ".join(silent)
+        unheard = ", ".join(self._unheard())
         # One that has heard nobody knows nothing, however long it has waited: a replica that knows something is to be asked.
-        if not self._builder.settled.is_set() or (silent and len(silent) == len(self._assembly.mirrors)):
+        if not self._builder.settled.is_set() or all(mirror.is_silent for mirror in self._assembly.mirrors):
             return False, f"not heard whole yet: {unheard}"
         return (
             True,

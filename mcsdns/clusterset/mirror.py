@@ -69,6 +69,11 @@ class Mirror:
         return self.is_heard and all(self._listed.values())
 
     @property
+    def is_silent(self) -> bool:
+        """Whether nothing at all has been read of it: no resource was listed whole, because it was not reached or denies everything."""
+        return not any(self._listed.values())
+
+    @property
     def cluster_id(self) -> str:
         """The configured id, else what the cluster's ClusterProperty says, else the configured name (KEP-2149)."""
         return self.configured_id or self.property_id or self.cluster
