@@ -92,7 +92,9 @@ class Fleet(Server):
         (self.folder / "ready").unlink(missing_ok=True)
         size = [str(number) for number in self._size]
         shares = ["--shares"] if self._shares else []
-        return [sys.executable, "-m", "benchmarks.fleet", str(self.folder), *size, *shares]
+        # It runs in a folder of its own, where Python would not find this package.
+        found = f"PYTHONPATH={Path(__file__).parents[1]}"
+        return ["env", found, sys.executable, "-m", "benchmarks.fleet", str(self.folder), *size, *shares]
 
     def is_ready(self) -> bool:
         """Look for what it writes last."""

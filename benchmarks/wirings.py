@@ -27,7 +27,7 @@ class Wiring(NamedTuple):
         """Return the Corefile of a CoreDNS that listens on a port of 127.0.0.1."""
         upstream = Upstream(PODS[:2] if self.names_pods else [ADDRESS])
         bind = ["127.0.0.1"] if self.platform == "nodelocal" else None
-        text = filled(self.platform, upstream, ZONE, str(port), bind)
+        text = filled(self.platform, upstream, ZONE, listen_port=str(port), bind=bind)
         for before, after in self.changes:
             text = _changed(text, before, after)
         # Many stand side by side here: one port for metrics is too few.

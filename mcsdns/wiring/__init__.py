@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Sequence
 from importlib import resources
 from string import Template
@@ -35,6 +36,10 @@ PLATFORMS: Final = {
 BINDS: Final = ("169.254.20.10",)
 """The address of NodeLocal DNSCache on every node, where nothing else was chosen (Kubernetes' nodelocaldns.yaml)."""
 PORT: Final = 53
+LATER: Final = (1, 14, 5)
+"""The CoreDNS from which on the lines are known that stand as comments in the snippets (its release notes)."""
+
+_LATER: Final = re.compile(r"^ *# CoreDNS 1\.14\.5 and later: .*\n((?: *# \S.*\n?){2})", re.MULTILINE)
 
 
 class Upstream:
@@ -66,8 +71,10 @@ def filled(
     platform: str,
     upstream: Upstream,
     zone: str = "clusterset.local",
+    *,
     listen_port: str | None = None,
     bind: Sequence[str] | None = None,
+    coredns_version: str | None = None,
 ) -> str:
     """
     Return a platform's snippet, filled in.
@@ -78,13 +85,19 @@ def filled(
         zone: The zone that is sent there.
         listen_port: The port of the other blocks of the Corefile; None: 53.
         bind: Addresses that those bind; None: `BINDS`.
+        coredns_version: Of the CoreDNS that is to read it, such as 1.15.0; None: unknown, and what is newer stays a comment.
 
     Raises:
         ConfigError: A value is not what it should be, or the platform has no place for it.
     """
     if not is_zone(zone):
         raise ConfigError("", "--zone", f"expected a domain name such as clusterset.local, found {zone!r}")
-    snippet = Template(resources.files(__name__).joinpath("snippets", PLATFORMS[platform]).read_text(encoding="utf-8"))
+    text = resources.files(__name__).joinpath("snippets", PLATFORMS[platform]).read_text(encoding="utf-8")
+    if coredns_version is not None:
+        _refuse(platform, "--coredns-version", _LATER.search(text) is None)
+        if _version(coredns_version) >= LATER:
+            text = _LATER.sub(lambda match: match[1].replace("# ", ""), text)
+    snippet = Template(text)
     places = set(snippet.get_identifiers())
     _refuse(platform, "--listen-port", listen_port is not None and "listen_port" not in places)
     _refuse(platform, "--bind", bind is not None and "bind" not in places)
@@ -100,6 +113,13 @@ def filled(
         listen_port=_port("--listen-port", listen_port),
         bind=" ".join(_address("--bind", text) for text in bind or BINDS),
     )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    match = re.fullmatch(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+].*)?", text, re.ASCII)
+    if match is None:
+        raise ConfigError("", "--coredns-version", f"expected a version such as 1.15.0, found {text!r}")
+    return tuple(int(part or 0) for part in match.groups())
 
 
 def _refuse(platform: str, argument: str, is_refused: bool) -> None:

@@ -243,7 +243,8 @@ class Conduct:
                     burst = [at for at in times if at < since + 10.0]
                     assert len(burst) <= BURST, f"{stream}: {len(burst)} requests to {verb} in 10 s"
                 total = sum(map(len, asked.values()))
-                assert total <= RATE * (now - since) + 2 * BURST, f"{stream}: {total} requests in {now - since} s"
+                # Where the list works and the watch does not, each of the tries that are close together is a list and a watch.
+                assert total <= RATE * (now - since) + 3 * BURST, f"{stream}: {total} requests in {now - since} s"
             total = sum(len(server.asked[verb, resource]) for verb in VERBS)
             most = RATE * now + 2 * BURST * (self._ailed[stream] + 1)
             assert total <= most, f"{stream}: {total} requests in {now} s"

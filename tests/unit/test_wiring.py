@@ -43,6 +43,40 @@ def test_a_block_for_the_zone(platform: str) -> None:
     assert block["forward"] == ". 10.96.0.53"
 
 
+LATER = ["coredns", "nodelocal", "aks", "k3s", "beside", "rke2"]
+"""Whose snippet has lines for newer versions of CoreDNS."""
+
+
+@pytest.mark.parametrize("platform", LATER)
+def test_lines_for_newer_versions_are_comments_unless_the_version_is_told(platform: str) -> None:
+    """An older CoreDNS would not start with them. Nothing else differs."""
+    plain, newer = (
+        filled(platform, Upstream(["10.96.0.53"]), coredns_version=version).splitlines()
+        for version in (None, "v1.15.0")
+    )
+    assert filled(platform, Upstream(["10.96.0.53"]), coredns_version="1.14.4").splitlines() == plain
+    told = [line.strip() for line in newer if line not in plain]
+    assert told == ["read_timeout 500ms", "max_connect_attempts 6"]
+    assert [line for line in plain if line.replace("# ", "") not in newer and line not in newer] == [
+        line for line in plain if "1.14.5 and later" in line
+    ]
+    assert not [line for line in newer if "# read_timeout" in line or "1.14.5" in line]
+
+
+@pytest.mark.parametrize("platform", sorted(PLATFORMS.keys() - set(LATER)))
+def test_a_version_where_it_changes_nothing_is_an_error(platform: str) -> None:
+    """What a snippet has no place for is not left out without a word."""
+    with pytest.raises(ConfigError, match=r"--coredns-version: .* has no place for it"):
+        filled(platform, Upstream(["10.96.0.53"]), coredns_version="1.15.0")
+
+
+@pytest.mark.parametrize("text", ["", "1", "latest", "1.x", "1.15.0.1", "\uff11.15.0"])
+def test_what_is_no_version(text: str) -> None:
+    """It is said what one looks like."""
+    with pytest.raises(ConfigError, match=r"expected a version such as 1\.15\.0"):
+        filled("coredns", Upstream(["10.96.0.53"]), coredns_version=text)
+
+
 def test_the_blocks_are_one() -> None:
     """CoreDNS, AKS, k3s and a CoreDNS beside mcsdns have the same block; RKE2 has it as values of its chart."""
     text = filled("coredns", Upstream(["10.96.0.53"]))
@@ -124,7 +158,7 @@ def test_the_page_tells_of_every_platform() -> None:
 
 def test_other_ports_and_families() -> None:
     """The Service's port is written where it is not 53; an IPv6 address then stands in brackets."""
-    text = filled("coredns", Upstream(["10.96.0.53", "fd00::35"], "5353"), "MC.Example.", "1053")
+    text = filled("coredns", Upstream(["10.96.0.53", "fd00::35"], "5353"), "MC.Example.", listen_port="1053")
     assert "mc.example:1053 {" in text
     assert "forward . 10.96.0.53:5353 [fd00::35]:5353 {" in text
 

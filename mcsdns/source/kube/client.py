@@ -270,4 +270,6 @@ def _translated(what: str, proxy: str = "") -> Iterator[None]:
     except aiohttp.InvalidURL as error:
         raise SourceError("the server's URL in the kubeconfig cannot be used") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise StreamError(f"{what}: {type(error).__name__}{through}: {str(error)[:160]}") from error
+        # Its text would hold the URL, with the query string (rule 5).
+        words = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+        raise StreamError(f"{what}: {type(error).__name__}{through}: {words[:160]}") from error
