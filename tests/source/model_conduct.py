@@ -24,15 +24,15 @@ from tests.source.model_objects import EXPORTS, IMPORTS, NATIVE, PROPERTIES, SHA
 from tests.source.model_reader import NXDOMAIN, Reader
 from tests.source.model_script import Action
 from tests.source.model_server import VERBS, VERSIONS, Trouble
-from tests.source.model_world import Member, World
+from tests.source.model_world import TIMING, Member, World
 
 PROMPT_S: Final = 1.0
 LAG_S: Final = 35.0
 """The longest back-off, and what little comes to it: a watch that finds its place compacted lists again after one."""
 CALM_S: Final = 160.0
 """The idle limit of a watch that fell silent, then a back-off, or a request that hung and one; with room for both."""
-RESTORED_S: Final = 800.0
-"""Until the list that checks, which is the latest to notice that an etcd was restored: 10 min + 20 %; and a back-off."""
+RESTORED_S: Final = 1.2 * TIMING.recheck_s + LAG_S
+"""Until the list that checks, which is the latest to notice that an etcd was restored; and a back-off."""
 BURST: Final = 6
 """The contract says 5. One more is a 401 with other credentials, or a list that succeeded between watches that failed."""
 RATE: Final = 0.25
@@ -107,6 +107,7 @@ class Conduct:
         await asyncio.sleep(max(0.0, seconds))
         self._world.check()
         self._check_knowledge()
+        self._check_heard()
         self._check_requests()
 
     def _put(self, member: Member, resource: Resource, key: Any, shape: int) -> None:
@@ -231,6 +232,14 @@ class Conduct:
                 assert not late, f"{name} does not know after {lag_s} s: {resource} {late}"
             drift = member.health.streams[resource].drift
             assert drift <= self._gone[stream], f"{name}: {resource} drifted by {drift}"
+
+    def _check_heard(self) -> None:
+        """Make sure that every cluster is heard that can be; one whose CRDs are not installed can."""
+        now = self._clock()
+        for name, member in self._world.members.items():
+            server, calm_at = member.server, max(self._calm_at[name, resource] for resource in Resource)
+            if now >= calm_at and not server.troubles and server.token == server.accepted:
+                assert member.told.is_whole, f"{name} has not been heard"
 
     def _check_requests(self) -> None:
         now = self._clock()

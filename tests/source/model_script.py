@@ -51,7 +51,7 @@ class Script(NamedTuple):
     actions: list[Action]
 
 
-_WAITS: Final = (0.02, 0.02, 0.02, 0.3, 1.0, 3.0, 3.0, 12.0, 35.0, 100.0, 300.0, 700.0)
+_WAITS: Final = (0.02, 0.02, 0.02, 0.3, 1.0, 3.0, 3.0, 12.0, 35.0, 100.0, 200.0, 500.0)
 _LIST_TROUBLES: Final = (
     ("refused", None),
     ("hang", None),
@@ -82,10 +82,10 @@ _RESOURCES: Final = (*Resource, SLICES, IMPORTS, SLICES)
 _SERVED: Final = [
     (resource, versions)
     for resource in (IMPORTS, EXPORTS, PROPERTIES)
-    for versions in ((), VERSIONS[resource], VERSIONS[resource][:1], VERSIONS[resource][1:])
+    for versions in ((), (), VERSIONS[resource], VERSIONS[resource][:1], VERSIONS[resource][1:])
 ]
 
-_cluster = st.sampled_from(CLUSTERS)
+_cluster = st.sampled_from((*CLUSTERS, *CLUSTERS[:2], CLUSTERS[0]))
 _resource = st.sampled_from(_RESOURCES)
 _scope = st.sampled_from((None, None, *_RESOURCES))
 
@@ -136,6 +136,7 @@ _actions: st.SearchStrategy[Action] = st.one_of(
     st.tuples(st.just("heal"), _cluster),
     st.tuples(st.just("touch"), _cluster, _scope, st.sampled_from(_TOUCHES)),
     _rare,
+    _rare,
     _wait,
 )
 
@@ -149,5 +150,5 @@ def scripts(draw: st.DrawFn) -> Script:
         draw(st.sampled_from((500, 2, 1, 3))),
         draw(st.integers(0, 2**16)),
         draw(st.lists(_actions, max_size=16)),
-        draw(st.lists(_actions, min_size=4, max_size=36)),
+        draw(st.lists(_actions, min_size=8, max_size=40)),
     )

@@ -86,7 +86,7 @@ class ModelServer:
         self.token = self.accepted = self.identity = 0
         self.uid = f"uid-{cluster}"
         self.known: Callable[[Resource], int] = lambda resource: 0
-        self._page = page
+        self._page, self._is_frank = page, rng.random() < 0.5
         self._pages: dict[str, tuple[int, list[bytes]]] = {}
 
     # What happens in it.
@@ -205,7 +205,7 @@ class ModelServer:
             stream.finish()
             return stream
         # Of a revision that is to come, some servers say so and others wait for what comes after it.
-        if revision > store.revision and self.rng.random() < 0.5:
+        if revision > store.revision and self._is_frank:
             causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
             raise error_of(504, encode({"kind": "Status", "code": 504, "details": {"causes": causes}}))
         for change in store.changes:
