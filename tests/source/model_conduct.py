@@ -111,6 +111,8 @@ class Conduct:
         self._check_requests()
 
     def _put(self, member: Member, resource: Resource, key: Any, shape: int) -> None:
+        if resource in member.server.store.hidden:
+            return  # Without its CRD nothing can be written.
         before = member.server.store.objects[resource].get(key)
         epoch = member.server.put(resource, key, SHAPES[resource][shape])
         self._world.epochs[epoch] = (member.name, resource, key)
@@ -120,6 +122,8 @@ class Conduct:
             self._note_gone(member, resource)
 
     def _remove(self, member: Member, resource: Resource, key: Any, shows_old: bool) -> None:
+        if resource in member.server.store.hidden:
+            return
         member.server.remove(resource, key, shows_old=shows_old)
         self._note_gone(member, resource)
 
