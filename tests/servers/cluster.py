@@ -208,7 +208,9 @@ def _is_served(api: Api, crd: Object) -> bool:
     group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
     conditions = api.get("apiextensions.k8s.io/v1", "customresourcedefinitions", None, crd["metadata"]["name"])
     is_established = {"type": "Established", "status": "True"}.items()
-    if not any(is_established <= condition.items() for condition in conditions.get("status", {}).get("conditions", [])):
+    if not any(
+        is_established <= condition.items() for condition in conditions.get("status", {}).get("conditions") or []
+    ):
         return False
     for version in crd["spec"]["versions"]:
         if version["served"]:
