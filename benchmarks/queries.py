@@ -12,7 +12,7 @@ Rules:
 import argparse
 import contextlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -43,7 +43,7 @@ def main() -> None:
     options = _options()
     head = facts("benchmarks.queries")
     with tempfile.TemporaryDirectory(prefix="mcsdns-queries-") as name, contextlib.ExitStack() as stack:
-        servers, questions, drawn = _start(options, Path(name), stack)
+        servers, questions, drawn = start(options.services, options.servers, Path(name), stack)
         for server, peer in servers.items():
             say(f"comparing answers of {server}")
             if wrong := wrong_answers(peer.port, drawn[:SAMPLE]):
@@ -70,15 +70,26 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _start(
-    options: argparse.Namespace, folder: Path, stack: contextlib.ExitStack
+def start(
+    size: int, names: Collection[str], folder: Path, stack: contextlib.ExitStack
 ) -> tuple[dict[str, Any], Path, list[Question]]:
-    """Start every server with the same names; write the questions."""
+    """
+    Start servers with the same names.
+
+    Args:
+        size: How many services they serve.
+        names: Of `SERVERS`.
+        folder: Where all of them keep their files.
+        stack: Ends them.
+
+    Returns:
+        The servers by name, the file of questions for dnsperf, and the questions.
+    """
     cluster = stack.enter_context(Cluster("hub", folder / "hub"))
-    say(f"loading {options.services} services")
+    say(f"loading {size} services")
     with cluster.client() as api:
-        api.bulk(manifest for service in services(options.services) for manifest in manifests(service))
-    drawn = mix(options.services)
+        api.bulk(manifest for service in services(size) for manifest in manifests(service))
+    drawn = mix(size)
     questions, master = folder / "questions", folder / "zone"
     write_questions(drawn, questions)
     kubeconfig, pinned = cluster.kubeconfig(), {SERVER_CORE}
@@ -91,7 +102,7 @@ def _start(
         "NSD": Nsd({ZONE: master}, folder / "nsd", pinned),
         "Knot": Knot({ZONE: master}, folder / "knot", pinned),
     }
-    servers = {name: server for name, server in servers.items() if name in options.servers}
+    servers = {name: server for name, server in servers.items() if name in names}
     for name, server in servers.items():
         say(f"starting {name}")
         stack.enter_context(server)
