@@ -37,6 +37,8 @@ class ResourceStatus(Struct, frozen=True):
 
     Args:
         objects: How many objects concern the zone.
+        version: The API group and version that it is read as, such as `multicluster.x-k8s.io/v1beta1`; None where the API server
+            serves none, before that is known, and in a folder, whose objects name theirs themselves.
         listed: It has been listed once.
         age_s: Seconds since the last sign of life.
         problem: Why the stream is broken, or None.
@@ -47,6 +49,7 @@ class ResourceStatus(Struct, frozen=True):
     """
 
     objects: int
+    version: str | None
     listed: bool
     age_s: float | None
     problem: str | None
@@ -79,6 +82,7 @@ class ClusterStatus(Struct, frozen=True):
 
     Args:
         name: As configured.
+        source: Where it is heard from: `api-server` or `folder`.
         id: Its cluster id.
         id_source: Where the id comes from: `configured`, `property` (the ClusterProperty) or `name`.
         property_id: What the ClusterProperty says, where there is one; it should be `id`.
@@ -98,6 +102,7 @@ class ClusterStatus(Struct, frozen=True):
     """
 
     name: str
+    source: str
     id: str
     id_source: str
     property_id: str | None
@@ -242,6 +247,7 @@ def _cluster(mirror: Mirror, state: ServerState, cluster: Cluster, omitted: Omit
     source = "configured" if mirror.configured_id else "property" if mirror.property_id else "name"
     return ClusterStatus(
         name=mirror.cluster,
+        source="api-server" if cluster.manifests is None else "folder",
         id=mirror.cluster_id,
         id_source=source,
         property_id=mirror.property_id,
@@ -269,6 +275,7 @@ def _resource(mirror: Mirror, health: Health, resource: Resource) -> ResourceSta
     stream, age_s = health.streams[resource], health.age_s(resource)
     return ResourceStatus(
         objects=mirror.count(resource),
+        version=stream.version,
         listed=stream.is_listed,
         age_s=None if age_s is None else round(age_s, 3),
         problem=stream.problem,

@@ -47,9 +47,10 @@ class Stream:
         errors: How often the stream broke, by code (`http_503`, `timeout`, …: a bounded set).
         skipped: How many objects had not even a name, and so could not be told.
         drift: How many differences lists found to what the watch had told: it should be none.
+        version: The API group and version that it is read as; None where the server serves none, and before that is known.
     """
 
-    __slots__ = ("drift", "errors", "heard_at", "is_listed", "problem", "relists", "skipped")
+    __slots__ = ("drift", "errors", "heard_at", "is_listed", "problem", "relists", "skipped", "version")
 
     def __init__(self) -> None:
         self.is_listed = False
@@ -59,6 +60,7 @@ class Stream:
         self.errors: dict[str, int] = {}
         self.skipped = 0
         self.drift = 0
+        self.version: str | None = None
 
 
 class Health:
@@ -115,6 +117,10 @@ class Health:
         stream.is_listed = True
         self.alive(resource)
         self._settle("listed", "every resource has been listed")
+
+    def reads(self, resource: Resource, version: str | None) -> None:
+        """Note as which API group and version `resource` is read; None: the server serves none that can be read."""
+        self.streams[resource].version = version
 
     def broken(self, resource: Resource, code: str, problem: str) -> None:
         """

@@ -150,9 +150,9 @@ class Server(process.Server):
         """Where the admin address is."""
         return f"http://{next(self.logged('serving'))['admin']}"
 
-    def admin(self, path: str) -> Status:
-        """Ask the admin address."""
-        return get(self.admin_url + path)
+    def admin(self, path: str, accept: str = "*/*") -> Status:
+        """Ask the admin address, as one that takes this media type."""
+        return get(self.admin_url + path, accept)
 
     def response(
         self, name: str, qtype: str = "A", *, tcp: bool = False, at: int | tuple[str, int] = 0, **edns: Any
@@ -200,10 +200,11 @@ def absolute(name: str) -> dns.name.Name:
     return dns.name.from_text(name, dns.name.from_text(ZONE))
 
 
-def get(url: str) -> Status:
+def get(url: str, accept: str = "*/*") -> Status:
     """Ask over HTTP."""
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_LIMIT_S) as answer:
+        request = urllib.request.Request(url, headers={"Accept": accept})
+        with urllib.request.urlopen(request, timeout=_ANSWER_LIMIT_S) as answer:
             return Status(answer.status, answer.read().decode())
     except urllib.error.HTTPError as error:
         with error:

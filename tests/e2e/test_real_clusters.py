@@ -311,6 +311,16 @@ def test_a_cluster_with_v1alpha1_alone(tmp_path: Path, serve: Serve, own: Own) -
         eventually(lambda: server.ask(own.name("web")), NXDOMAIN)
         assert server.ask(own.name("nosuch")) == NXDOMAIN, "an absent CRD holds nothing back"
         assert _check(tmp_path, old.member(user=CHECKER)).returncode == 0
+        (shown,) = server.admin("/status").json["clusters"]
+        assert {resource: stream["version"] for resource, stream in shown["resources"].items()} == {
+            "serviceimports": "multicluster.x-k8s.io/v1alpha1",
+            "serviceexports": "multicluster.x-k8s.io/v1alpha1",
+            "endpointslices": "discovery.k8s.io/v1",
+            "clusterproperties": None,
+        }
+        page = server.admin("/", accept="text/html").text
+        assert "<td>multicluster.x-k8s.io/v1alpha1</td>" in page
+        assert "<td>not served</td>" in page
         _only_reads(old)
     finally:
         old.kill()

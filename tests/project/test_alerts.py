@@ -16,12 +16,14 @@ import pytest
 import yaml
 
 from mcsdns.metrics import METRICS, Kind
-from tests.chart import rendered
+from tests.chart import ChartError, rendered
 from tests.servers.tools import need
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
 RUNBOOKS = "docs/operations.md"
+NOWHERE = "https://mcsdns.invalid/"
+"""What stands before it in the file: a URL that resolves for nobody (RFC 2606), as no public one of this repository is settled."""
 GROUPS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text())["groups"]
 ALERTS: dict[str, dict[str, Any]] = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 
@@ -241,9 +243,10 @@ def test_names_what_is_measured(alert: str) -> None:
 
 
 def test_each_alert_has_a_runbook() -> None:
-    """Its `runbook_url` is a section of docs/operations.md; and there is no section of an alert that is gone."""
-    urls = {rule["annotations"]["runbook_url"] for rule in ALERTS.values()}
-    assert urls == {f"{RUNBOOKS}#{heading(alert)}" for alert in ALERTS}
+    """Its `runbook_url` is absolute and leads to a section of docs/operations.md; and there is no section of an alert that is gone."""
+    assert {name: rule["annotations"]["runbook_url"] for name, rule in ALERTS.items()} == {
+        alert: f"{NOWHERE}{RUNBOOKS}#{heading(alert)}" for alert in ALERTS
+    }
     sections = re.findall(r"^### (Mcsdns\w+)$", (ROOT / RUNBOOKS).read_text(), re.MULTILINE)
     assert sections == list(ALERTS), "in the order of the rules"
 
@@ -257,14 +260,23 @@ def test_a_runbook_is_whole(alert: str) -> None:
         assert part in section
 
 
-@pytest.mark.parametrize("url", ["", "https://git.example/mcsdns/blob/main/"], ids=["plain", "with a url"])
+@pytest.mark.parametrize("url", [NOWHERE, "https://git.example/mcsdns/blob/main/"], ids=["default", "with a url"])
 @pytest.mark.servers
 def test_the_chart_holds_the_same(url: str) -> None:
     """The PrometheusRule has the rules, word for word; the value `monitoring.runbookUrl` says where the runbooks are read."""
     assert not [one for one in rendered() if one["kind"] == "PrometheusRule"]
-    objects = rendered({"monitoring": {"prometheusRule": True, "runbookUrl": url, "labels": {"release": "p"}}})
+    chosen = {} if url == NOWHERE else {"runbookUrl": url}
+    objects = rendered({"monitoring": {"prometheusRule": True, "labels": {"release": "p"}} | chosen})
     (rule,) = [one for one in objects if one["kind"] == "PrometheusRule"]
     assert rule["metadata"]["labels"]["release"] == "p"
     text = json.dumps(rule["spec"]["groups"])
-    assert json.loads(text.replace(url + RUNBOOKS, RUNBOOKS)) == GROUPS
+    assert json.loads(text.replace(url + RUNBOOKS, NOWHERE + RUNBOOKS)) == GROUPS
     assert text.count(url + RUNBOOKS) == len(ALERTS)
+
+
+@pytest.mark.parametrize("url", ["", "docs/", "https://git.example/mcsdns"], ids=["none", "not absolute", "no slash"])
+@pytest.mark.servers
+def test_runbooks_are_reached_by_a_url(url: str) -> None:
+    """The chart takes a URL and nothing less: a path leads nowhere from a message of Alertmanager."""
+    with pytest.raises(ChartError, match="runbookUrl"):
+        rendered({"monitoring": {"prometheusRule": True, "runbookUrl": url}})

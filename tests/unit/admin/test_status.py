@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from mcsdns.admin.status import (
     ClusterStatus,
@@ -93,6 +94,19 @@ def test_a_cluster_that_is_followed(server: FakeServer) -> None:
     assert found.resources[Resource.ENDPOINT_SLICES].age_s == 2.5
     assert found.omissions == {"bad-address": 1, "not-ready": 1}
     assert not found.optional
+
+
+def test_where_a_cluster_is_heard_from(server: FakeServer) -> None:
+    """A folder, or an API server with the API version that each resource is read as."""
+    assert cluster(status(server.state), "west").source == "folder"
+    configured = server.state.config.clusters
+    clusters = tuple(replace(one, manifests=None, in_cluster=True) for one in configured)
+    server.state.config = replace(server.state.config, clusters=clusters)
+    server.state.health["west"].reads(Resource.SERVICE_IMPORTS, "multicluster.x-k8s.io/v1beta1")
+    found = cluster(status(server.state), "west")
+    assert found.source == "api-server"
+    assert found.resources[Resource.SERVICE_IMPORTS].version == "multicluster.x-k8s.io/v1beta1"
+    assert found.resources[Resource.SERVICE_EXPORTS].version is None
 
 
 def test_a_cluster_that_is_stale(server: FakeServer) -> None:

@@ -191,6 +191,14 @@ def test_a_healthy_hour() -> None:
     assert health.streams[IMPORTS.resource].errors == {}
 
 
+def test_which_version_is_read() -> None:
+    """It is told once the first page is there, and not before."""
+    _, health = follow(good_list, good_watch)
+    assert health.streams[IMPORTS.resource].version == "multicluster.x-k8s.io/v1beta1"
+    _, health = follow(failing(ApiError(503, "no")), good_watch)
+    assert health.streams[IMPORTS.resource].version is None
+
+
 def test_silence_is_noticed_within_90_s() -> None:
     """A watch without a byte is opened anew after 90 s: bookmarks come each minute."""
     server, health = follow(good_list, silent_watch, for_s=400.0)
@@ -229,6 +237,7 @@ def test_an_absent_crd_is_looked_for_each_30_s() -> None:
     assert gaps == {30.0}
     assert health.streams[IMPORTS.resource].is_listed
     assert health.streams[IMPORTS.resource].problem is None
+    assert health.streams[IMPORTS.resource].version is None
 
 
 def test_a_404_that_discovery_does_not_confirm_is_asked_for_once_a_try(monkeypatch: pytest.MonkeyPatch) -> None:
