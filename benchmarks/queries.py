@@ -11,6 +11,7 @@ Rules:
 
 import argparse
 import contextlib
+import json
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ from tests.servers.run import Cluster, Knot, Nsd
 from .clusterset import ZONE, Question, manifests, mix, services
 from .dnsperf import MODES, Run, run
 from .files import export, write_questions
-from .report import facts, say, table
+from .plot import mode_table
+from .report import facts, say
 from .servers import Mcsdns, Multicluster
 from .verify import wrong_answers
 
@@ -49,9 +51,12 @@ def main() -> None:
             if wrong := wrong_answers(peer.port, drawn[:SAMPLE]):
                 raise SystemExit(f"{server} answers wrong, {len(wrong)} of {SAMPLE}; the first: {wrong[0]}")
         print(head)
+        modes = {}
         for mode in options.modes:
-            rounds = measure(options, servers, questions, mode)
-            print(result(mode, rounds, drawn), flush=True)
+            modes[mode] = figures(measure(options, servers, questions, mode), drawn)
+            print(mode_table(mode, modes[mode]), flush=True)
+    if options.json is not None:
+        options.json.write_text(json.dumps({"head": head.splitlines(), "modes": modes}, indent=1) + "\n")
 
 
 def _options() -> argparse.Namespace:
@@ -61,6 +66,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--modes", nargs="+", choices=[*MODES], default=[*MODES])
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=SERVERS)
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the figures there as well, for benchmarks.plot"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="see whether it works: 500 services, runs of 1 s, one round"
     )
@@ -124,19 +132,22 @@ def measure(options: argparse.Namespace, servers: Mapping[str, Any], questions: 
     return rounds
 
 
-def result(mode: str, rounds: Rounds, drawn: Sequence[Question]) -> str:
-    """Return the table of some rounds in which these questions were asked."""
+def figures(rounds: Rounds, drawn: Sequence[Question]) -> dict[str, dict[str, Any]]:
+    """Return what is told of each server in some rounds in which these questions were asked, as exact as it is printed."""
     bases = [base for base in BASES if base in rounds[0]]
-    head = [mode, "CPU µs per query", *(f"÷ {base}" for base in bases), "queries/s", "least–most µs", "answers"]
-    rows: list[list[str]] = []
+    found: dict[str, dict[str, Any]] = {}
     for name in rounds[0]:
-        runs = [found[name] for found in rounds]
-        costs = [found.cpu_us for found in runs]
-        ratios = [f"{median(r[name].cpu_us / r[base].cpu_us for r in rounds):.2f}" for base in bases]
-        per_second, spread = median(found.per_second for found in runs), f"{min(costs):.2f}–{max(costs):.2f}"
-        fault = _fault(runs, drawn) or "all right"
-        rows.append([name, f"{median(costs):.2f}", *ratios, f"{per_second:,.0f}", spread, fault])
-    return table(head, rows)
+        runs = [one[name] for one in rounds]
+        costs = [run.cpu_us for run in runs]
+        found[name] = {
+            "cpu_us": round(median(costs), 2),
+            "cpu_us_least": round(min(costs), 2),
+            "cpu_us_most": round(max(costs), 2),
+            "ratios": {base: round(median(r[name].cpu_us / r[base].cpu_us for r in rounds), 2) for base in bases},
+            "per_second": round(median(run.per_second for run in runs)),
+            "answers": _fault(runs, drawn) or "all right",
+        }
+    return found
 
 
 def _fault(runs: Sequence[Run], drawn: Sequence[Question]) -> str:
