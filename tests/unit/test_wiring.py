@@ -78,12 +78,13 @@ def test_what_is_no_version(text: str) -> None:
 
 
 def test_the_blocks_are_one() -> None:
-    """CoreDNS, AKS, k3s and a CoreDNS beside mcsdns have the same block; RKE2 has it as values of its chart."""
+    """CoreDNS, AKS and k3s have the same block; RKE2 has it as values of its chart; a CoreDNS beside mcsdns leaves it its port."""
     text = filled("coredns", Upstream(["10.96.0.53"]))
     block = text[text.index("clusterset.local:53 {") :]
     for platform in ("aks", "k3s"):
         assert yaml.safe_load(filled(platform, Upstream(["10.96.0.53"])))["data"] == {"mcsdns.server": block}
-    assert filled("beside", Upstream(["10.96.0.53"])).endswith(block)
+    beside = filled("beside", Upstream(["10.96.0.53"]))
+    assert beside.endswith(block.replace("prometheus :9153", "prometheus :9253 # 9153 is mcsdns's here"))
     values = yaml.safe_load(yaml.safe_load(filled("rke2", Upstream(["10.96.0.53"])))["spec"]["valuesContent"])
     assert corefile_of(values["servers"][1]) == block.replace("prometheus :9153", "prometheus 0.0.0.0:9153")
 
