@@ -18,7 +18,7 @@ from tests.e2e.relay import Relay
 from tests.servers.run import Api, Cluster, crd_manifests
 
 ROLE_FILE: Final = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
-ROLE: Final = "mcsdns-reader"
+ROLE: Final = "mcsdns-member"
 USER: Final = "mcsdns"
 CHECKER: Final = "mcsdns-check"
 """Who runs `mcsdns check`: as an operator would, with the same role and under a name of its own."""

@@ -269,3 +269,12 @@ def test_two_releases_in_one_cluster() -> None:
         for release in ("blue", "green")
     ]
     assert names[0].isdisjoint(names[1])
+
+
+def test_a_member_may_run_the_chart_too() -> None:
+    """What deploy/rbac.yaml makes is not what the chart makes: applied to the same cluster, neither takes the other's rights away."""
+    shipped = [obj for obj in yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text()) if obj]
+    names = [{(one["kind"], one["metadata"]["name"]) for one in some} for some in (shipped, rendered())]
+    namespaces = {one["metadata"].get("namespace") for one in shipped} - {None}
+    assert namespaces == {"kube-system"}, "the chart is in a namespace of its own"
+    assert {name for name in names[0] & names[1] if name[0].startswith("Cluster")} == set()
