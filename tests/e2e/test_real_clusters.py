@@ -25,7 +25,7 @@ from tests import manifests
 from tests.e2e.conftest import Serve
 from tests.e2e.real import CHECKER, USER, Audited, shipped_role, v1alpha1_crds
 from tests.e2e.server import NODATA, NOT_READY, NXDOMAIN, Server, Settings, always, eventually, found, run
-from tests.servers.run import CoreDns, binary
+from tests.servers.run import binary
 
 pytestmark = pytest.mark.servers
 
@@ -337,24 +337,6 @@ def test_in_cluster(members: Members, serve: Serve, own: Own, tmp_path: Path, mo
     members.east.apply(own.service_import("web", ips=["10.0.0.1"]))
     with _InCluster(tmp_path, [{"name": "east", "in_cluster": True}]) as server:
         assert server.ask(own.name("web")) == found("10.0.0.1")
-
-
-def test_corefile_of_the_readme(members: Members, serve: Serve, own: Own, tmp_path: Path) -> None:
-    """CoreDNS sends the zone here, as the README says, and its clients get the answers; both transports, and what is not there."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    block = readme[readme.index("clusterset.local:53 {") :]
-    members.east.apply(own.service_import("web", ips=["10.0.0.1"]))
-    server = serve([one.member() for one in members])
-    host, port = server.addresses[0]
-    corefile = (
-        block[: block.index("\n}") + 3].replace("<address of mcsdns>:5353", f"{host}:{port}").replace(":53 {", " {")
-    )
-    with CoreDns(corefile, tmp_path) as coredns:
-        through = ("127.0.0.1", coredns.port)
-        for tcp in (False, True):
-            assert server.ask(own.name("web"), at=through, tcp=tcp) == found("10.0.0.1")
-            assert server.ask(own.name("nosuch"), at=through, tcp=tcp) == NXDOMAIN
-            assert server.ask(own.name("web"), "AAAA", at=through, tcp=tcp) == NODATA
 
 
 def test_a_role_from_before_the_rule_on_kube_system(members: Members, serve: Serve, own: Own, tmp_path: Path) -> None:
