@@ -73,7 +73,8 @@ AIMS: Final = (
 )
 
 _SVG: Final = """\
-<svg xmlns="http://www.w3.org/2000/svg" width="860" height="{{ height }}" viewBox="0 0 860 {{ height }}" role="img" aria-labelledby="t d">
+<svg xmlns="http://www.w3.org/2000/svg" width="860" height="{{ height }}" viewBox="0 0 860 {{ height }}"
+ role="img" aria-labelledby="t d">
 <title id="t">{{ title }}</title>
 <desc id="d">{{ told }}</desc>
 <style>
@@ -157,7 +158,11 @@ def summary(figures: Figures) -> str:
 def details(figures: Figures) -> str:
     """Make the tables of benchmarks/README.md: what a run prints, and what was aimed at."""
     command, *facts = figures["head"]
-    parts = [f"`{command}`\n", "\n".join(facts) + "\n", *(mode_table(mode, of) for mode, of in figures["modes"].items())]
+    parts = [
+        f"`{command}`\n",
+        "\n".join(facts) + "\n",
+        *(mode_table(mode, of) for mode, of in figures["modes"].items()),
+    ]
     return "\n".join([*parts, aims(figures)])
 
 

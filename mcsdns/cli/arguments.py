@@ -24,6 +24,20 @@ MAX_TIMEOUT_S = 3600
 """The most seconds that a command waits for clusters or for a server."""
 
 
+class Help(argparse.HelpFormatter):
+    """Wraps text by paragraphs, but leaves those alone that are indented: examples stay on their lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        wrapped = super()._fill_text
+        parts = (part if part.startswith("  ") else wrapped(part, width, indent) for part in text.split("\n\n"))
+        return "\n\n".join(parts)
+
+
+def with_examples(epilog: str, *examples: str) -> str:
+    """Return what stands at the end of a verb's help, for `Help`: a text, and commands that can be typed."""
+    return f"{epilog}\n\nExamples:\n\n" + "\n".join(f"  {example}" for example in examples)
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add `--config`."""
     parser.add_argument(

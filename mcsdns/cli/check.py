@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
-from mcsdns.cli.arguments import add_config, add_logs, add_output, add_timeout, configured, show
+from mcsdns.cli.arguments import Help, add_config, add_logs, add_output, add_timeout, configured, show, with_examples
 
 if TYPE_CHECKING:
     from mcsdns.cli.arguments import Verbs
@@ -16,9 +16,14 @@ def add_parser(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
         "check",
+        formatter_class=Help,
         help="check the configuration and each cluster, without serving",
         description="Check the configuration, then connect to each cluster read-only and report what is there and what is missing.",
-        epilog="Exit codes: 0 all is well; 1 a cluster is not; 2 the configuration is wrong.",
+        epilog=with_examples(
+            "Exit codes: 0 all is well; 1 a cluster is not; 2 the configuration is wrong.",
+            "mcsdns check --config mcsdns.yaml",
+            "mcsdns check --config mcsdns.yaml --output json --timeout 5",
+        ),
     )
     add_config(parser)
     add_output(parser)

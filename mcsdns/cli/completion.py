@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mcsdns.cli.arguments import add_logs
+from mcsdns.cli.arguments import Help, add_logs, with_examples
 
 if TYPE_CHECKING:
     from mcsdns.cli.arguments import Verbs
@@ -18,10 +18,15 @@ def add_parser(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
         "completion",
+        formatter_class=Help,
         help="print the completion for a shell",
         description="Print what a shell needs to complete the command: its verbs, options, choices and files.",
-        epilog='bash: eval "$(mcsdns completion bash)". zsh: mcsdns completion zsh > "${fpath[1]}/_mcsdns".'
-        " fish: mcsdns completion fish > ~/.config/fish/completions/mcsdns.fish. Exit codes: 0 printed; 2 usage error.",
+        epilog=with_examples(
+            "Exit codes: 0 printed; 2 usage error.",
+            'eval "$(mcsdns completion bash)"',
+            'mcsdns completion zsh > "${fpath[1]}/_mcsdns"',
+            "mcsdns completion fish > ~/.config/fish/completions/mcsdns.fish",
+        ),
     )
     parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help="bash, zsh or fish")
     add_logs(parser, "error")

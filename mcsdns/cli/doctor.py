@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcsdns.cli.arguments import add_logs, add_output, is_coloured, seconds, show
+from mcsdns.cli.arguments import Help, add_logs, add_output, is_coloured, seconds, show, with_examples
 from mcsdns.configfile import is_zone
 from mcsdns.errors import ConfigError
 
@@ -22,12 +22,19 @@ def add_parser(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
         "doctor",
+        formatter_class=Help,
         help="find the broken link between a pod that asks and mcsdns",
         description="Look at everything between a pod that asks and mcsdns: what serves DNS in the cluster and where it sends the"
         " zone, what each path answers over UDP and TCP, whether mcsdns hears its clusters and its replicas agree. Tell each broken"
         " link with its fix, and what could not be looked at. Nothing is changed.",
-        epilog="In a pod, its service account and the addresses of Services are used. docs/doctor.md tells what is looked at, and what"
-        " it must be allowed. Exit codes: 0 every link that could be looked at holds; 1 a link is broken; 2 usage error.",
+        epilog=with_examples(
+            "In a pod, its service account and the addresses of Services are used. docs/doctor.md tells what is looked at, and what"
+            " it must be allowed. Exit codes: 0 every link that could be looked at holds; 1 a link is broken; 2 usage error.",
+            "mcsdns doctor                                 # in a pod: it finds everything",
+            "mcsdns doctor --name web.shop.svc.clusterset.local",
+            "mcsdns doctor --kubeconfig admin.kubeconfig --server 10.0.0.1:53 --admin http://10.0.0.1:9153",
+            "mcsdns doctor --server 127.0.0.1:5300 --admin http://127.0.0.1:9153 --output json",
+        ),
     )
     parser.add_argument(
         "--kubeconfig", metavar="FILE", type=Path, help="read this cluster (default: the one that this runs in)"

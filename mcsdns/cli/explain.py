@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mcsdns.cli.arguments import add_logs, add_output, add_timeout, configured, is_coloured, seconds, show
+from mcsdns.cli.arguments import (
+    Help,
+    add_logs,
+    add_output,
+    add_timeout,
+    configured,
+    is_coloured,
+    seconds,
+    show,
+    with_examples,
+)
 from mcsdns.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,11 +39,18 @@ def add_parser(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
         "explain",
+        formatter_class=Help,
         help="tell which objects make an answer, what was left out, and why",
         description="Explain the answer to a name: the chain from an export to the answer and where it breaks, the rule, the objects"
         " that made it, what was left out, and what is near. docs/explain.md tells how to read it.",
-        epilog="Exit codes: 0 the name exists; 1 it does not, or cannot be known; 2 usage error, or no server to ask. With --watch:"
-        " that of what was last found. Colours: on a terminal, unless NO_COLOR is set.",
+        epilog=with_examples(
+            "Exit codes: 0 the name exists; 1 it does not, or cannot be known; 2 usage error, or no server to ask. With --watch:"
+            " that of what was last found. Colours: on a terminal, unless NO_COLOR is set.",
+            "mcsdns explain web.shop.svc.clusterset.local",
+            "mcsdns explain db-0.west.db.data.svc.clusterset.local AAAA --view east",
+            "mcsdns explain web.shop.svc.clusterset.local --config mcsdns.yaml --output json",
+            "mcsdns explain web.shop.svc.clusterset.local --watch",
+        ),
     )
     parser.add_argument("name", metavar="NAME", help="a name such as web.shop.svc.clusterset.local")
     parser.add_argument("type", metavar="TYPE", nargs="?", default="A", help="an RR type (default: A)")

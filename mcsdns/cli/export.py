@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from mcsdns.cli.arguments import add_config, add_logs, add_timeout, configured
+from mcsdns.cli.arguments import Help, add_config, add_logs, add_timeout, configured, with_examples
 
 if TYPE_CHECKING:
     from mcsdns.assembly import Assembly
@@ -17,9 +17,14 @@ def add_parser(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
         "export",
+        formatter_class=Help,
         help="print the zone as a master file",
         description="Hear every cluster once and print the zone as a master file (RFC 1035), readable by BIND, NSD and Knot.",
-        epilog="Exit codes: 0 printed; 1 a cluster could not be heard, and nothing was printed; 2 the configuration is wrong.",
+        epilog=with_examples(
+            "Exit codes: 0 printed; 1 a cluster could not be heard, and nothing was printed; 2 the configuration is wrong.",
+            "mcsdns export --config mcsdns.yaml > clusterset.local.zone",
+            "mcsdns export --config mcsdns.yaml --view west",
+        ),
     )
     add_config(parser)
     parser.add_argument(

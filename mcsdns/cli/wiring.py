@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mcsdns.cli.arguments import add_logs
+from mcsdns.cli.arguments import Help, add_logs, with_examples
 from mcsdns.wiring import BINDS, PLATFORMS, Upstream, filled
 
 if TYPE_CHECKING:
@@ -16,9 +16,15 @@ def add_parser(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser(
         "wiring",
+        formatter_class=Help,
         help="print what a platform's DNS needs to send the zone here",
         description="Print the configuration that makes a platform's own DNS send the zone to mcsdns, filled in. Nothing is changed.",
-        epilog="docs/wiring.md tells which platform is yours. Exit codes: 0 printed; 2 usage error.",
+        epilog=with_examples(
+            "docs/wiring.md tells which platform is yours. Exit codes: 0 printed; 2 usage error.",
+            "mcsdns wiring --for coredns --service-ip 10.96.0.99",
+            "mcsdns wiring --for nodelocal --service-ip 10.96.0.99 --bind 169.254.20.10 --bind 10.96.0.10",
+            "mcsdns wiring --for beside --service-ip 127.0.0.1 --service-port 5300 --coredns-version 1.15.0",
+        ),
     )
     parser.add_argument("--for", dest="platform", choices=list(PLATFORMS), required=True, help="the platform")
     parser.add_argument(

@@ -58,7 +58,11 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     cluster = Cluster("hub", folder / "hub")
     cluster.add_token(POD, *GROUPS)
     with cluster:
-        corefile = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "kube-system", "name": "coredns"}}
+        corefile = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"namespace": "kube-system", "name": "coredns"},
+        }
         with closing(cluster.client()) as api:
             api.apply(corefile | {"data": {"Corefile": KUBEADM}})
         (folder / "deploy").symlink_to(ROOT / "deploy")

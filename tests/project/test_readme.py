@@ -1,5 +1,5 @@
 """
-What README.md shows is what happens: its `console` blocks are typed in a shell, against the demo, and compared.
+What README.md and docs/explain.md show is what happens: their `console` blocks are typed in a shell, against the demo, and compared.
 
 A line that begins with `$ ` is a command; what follows it, up to the next, is what it prints. Addresses rotate, so lines are compared
 without their order; blanks are taken as one. A line of `…` stands for any lines.
@@ -24,6 +24,7 @@ from tests.servers.run import need
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+EXPLAIN = ROOT / "docs" / "explain.md"
 DEMO = ROOT / "config" / "demo.yaml"
 ANY = "…"
 
@@ -62,7 +63,7 @@ def typed(command: str, server: Server) -> str:
     for listen, (_, port) in zip(load(DEMO).listen, server.addresses, strict=True):
         command = command.replace(f"-p {listen.address.port} ", f"-p {port} ")
         command = command.replace(f"127.0.0.1:{listen.address.port} ", f"127.0.0.1:{port} ")
-    command = command.replace("http://127.0.0.1:9153 ", f"{server.admin_url} ")
+    command = re.sub(r"http://127\.0\.0\.1:9153(?=[ /])", server.admin_url, command)
     return command.replace("mcsdns explain ", f"mcsdns explain --admin {server.admin_url} ")
 
 
@@ -95,9 +96,9 @@ def test_there_is_something_to_type() -> None:
     assert set(words) <= {"dig", "mcsdns", "curl"}
 
 
-@pytest.mark.parametrize("one", shown(README.read_text()), ids=lambda one: one.command)
-def test_what_the_readme_shows(demo: Server, one: Shown) -> None:
-    """Every command prints what the README says."""
+@pytest.mark.parametrize("one", [*shown(README.read_text()), *shown(EXPLAIN.read_text())], ids=lambda one: one.command)
+def test_what_is_shown(demo: Server, one: Shown) -> None:
+    """Every command prints what the document says."""
     need(one.command.split()[0]) if not one.command.startswith("mcsdns") else None
     path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

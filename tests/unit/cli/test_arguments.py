@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import shutil
@@ -125,11 +126,26 @@ def test_completion_in_bash(typed: str, completed: str, tmp_path: Path, capsys: 
 
 
 def test_every_argument_says_what_it_is() -> None:
-    """`--help` is complete: each verb has a description and an epilogue or exit codes, and each argument a word of help."""
-    parser = make_parser()
-    (choice,) = [one for one in parser._actions if isinstance(one.choices, dict)]
-    assert isinstance(choice.choices, dict)
-    for name, verb in choice.choices.items():
+    """`--help` is complete: each verb has a description and its exit codes, and each argument a word of help."""
+    for name, verb in _verbs().items():
         assert verb.description, name
+        assert "Exit codes: 0 " in (verb.epilog or ""), name
         for action in verb._actions:
             assert action.help, (name, action.dest)
+
+
+@pytest.mark.parametrize("verb", ["serve", "check", "export", "explain", "doctor", "wiring", "completion"])
+def test_examples_can_be_typed(verb: str) -> None:
+    """The help of each verb ends in examples, each on a line of its own, that its arguments take."""
+    _, marked, examples = _verbs()[verb].format_help().partition("Examples:\n\n")
+    assert marked
+    for line in examples.splitlines():
+        command = line.partition("#")[0].partition(">")[0].removeprefix('  eval "$(').replace(')"', "").split()
+        assert command[:2] == ["mcsdns", verb]
+        make_parser().parse_args(command[1:])
+
+
+def _verbs() -> dict[str, argparse.ArgumentParser]:
+    (choice,) = [one for one in make_parser()._actions if isinstance(one.choices, dict)]
+    assert isinstance(choice.choices, dict)
+    return choice.choices
