@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -28,7 +29,7 @@ def test_the_picture_is_of_the_figures() -> None:
 
 
 @pytest.mark.parametrize("path", plot.documents(FIGURES), ids=lambda path: str(path.relative_to(plot.ROOT)))
-def test_the_tables_are_of_the_figures(path: plot.Path) -> None:
+def test_the_tables_are_of_the_figures(path: Path) -> None:
     """The tables between the marks are what is made of the file of figures."""
     assert path.read_text() == plot.documents(FIGURES)[path], AGAIN
 

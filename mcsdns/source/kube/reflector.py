@@ -161,10 +161,11 @@ class Reflector:
         if not token:
             self._generation = self._identity.generation
         page = await self._pages.get(client, token, is_start=self._state.told is Told.NOTHING)
-        self._health.reads(self._kind.resource, page and f"{self._kind.group}/{self._pages.version}")
         if page is None:
+            self._health.reads(self._kind.resource, None)
             await self._make_sure(client, self._pages.asked_at)
             return Outcome(Absent(), "deleted", f"{self._kind.resource}.{self._kind.group} is not served any more")
+        self._health.reads(self._kind.resource, f"{self._kind.group}/{self._pages.version}")
         self._accepted()
         following = page.metadata.token or ""
         if not following:
