@@ -2,8 +2,9 @@
 README's way to a resolving name, typed as it stands there: a real API server takes what helm and kubectl send, and a real CoreDNS
 answers with the Corefile that comes of it.
 
-What is not here: a container engine and a kubelet. docker's line is left out, what would run in a pod (`kubectl exec`) runs beside it,
-and mcsdns is started with the configuration that helm has put into the cluster.
+What is not here: a container engine and a kubelet, and no file is fetched from elsewhere. docker's line is left out, nobody waits
+for pods, what would run in one (`kubectl exec`) runs beside it, the CRD comes from the module of that version, and mcsdns is started
+with the configuration that helm has put into the cluster.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ import pytest
 import yaml
 
 from tests.e2e.server import COMMAND, NODATA, NXDOMAIN, Server, eventually, found
-from tests.servers.run import Cluster, CoreDns, binary, free_port
+from tests.servers.run import Cluster, CoreDns, binary, crd_manifests, free_port
 
 pytestmark = pytest.mark.servers
 
 ROOT = Path(__file__).parents[2]
+CRD = (
+    "https://raw.githubusercontent.com/kubernetes-sigs/mcs-api/v0.5.2/config/crd/"
+    "multicluster.x-k8s.io_serviceimports.yaml"
+)
 IN_POD = "kubectl -n mcsdns exec deploy/mcsdns -- "
 KUBEADM = """\
 .:53 {
@@ -55,7 +60,7 @@ class Hub(NamedTuple):
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A cluster with CoreDNS's ConfigMap, after the first two blocks have been typed."""
     folder = tmp_path_factory.mktemp("front")
-    cluster = Cluster("hub", folder / "hub")
+    cluster = Cluster("hub", folder / "hub", crds=[])
     cluster.add_token(POD, *GROUPS)
     with cluster:
         corefile = {
@@ -67,8 +72,11 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
             api.apply(corefile | {"data": {"Corefile": KUBEADM}})
         (folder / "deploy").symlink_to(ROOT / "deploy")
         install, ask = blocks()[:2]
-        typed(cluster, folder, without(install, "docker"))
-        typed(cluster, folder, without(ask, "kubectl run", IN_POD))
+        typed(cluster, folder, without(install, "docker", "kubectl -n mcsdns rollout"))
+        (crd,) = [path for path in crd_manifests() if path.name == CRD.rpartition("/")[2]]
+        assert CRD in ask
+        assert CRD.split("/")[5] in crd.parent.name, "the version that is tested"
+        typed(cluster, folder, without(ask, "kubectl run", IN_POD).replace(CRD, str(crd)))
         yield Hub(cluster, folder)
 
 
