@@ -54,3 +54,12 @@ def test_every_document_is_reached() -> None:
     assert {path.resolve() for path in DOCUMENTS if path.is_relative_to(ROOT / "docs")} <= {
         path.resolve() for path in seen
     }
+
+
+def test_every_line_of_the_log_is_documented() -> None:
+    """What is logged at level info or above stands in docs/operations.md, and nothing that is not logged."""
+    text = "".join(path.read_text() for path in (ROOT / "mcsdns").rglob("*.py"))
+    logged = set(re.findall(r'(?:\blog|_log|get_logger\(\))\.(?:info|warning|error|exception)\(\s*"([^"]+)"', text))
+    section = (ROOT / "docs" / "operations.md").read_text().partition("## Lines in the log\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?`) \|", section, re.MULTILINE)
+    assert {event for row in rows for event in re.findall(r"`([^`]+)`", row)} == logged
