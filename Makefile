@@ -18,6 +18,7 @@ help: ## show this list
 $(READY): pyproject.toml $(RUST)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "mcsdns needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 2; }
+	@echo "making the environment in $(VENV), once: this takes a minute or three"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@$(BIN)/mcsdns --version | grep native || echo "Rust (cargo) is not here, or could not build: the Python plane answers"
