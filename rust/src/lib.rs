@@ -6,6 +6,8 @@
 //!                            └──────► zone (names, rrset) ◄── view ◄── publish
 //! ```
 //!
+//! While the query log is on, `udp` and `tcp` hand to `querylog` what was asked and answered.
+//!
 //! `mcsdns.wire` in Python is the specification: on every input both give the same octets. Only `python` knows Python, and
 //! is there with the feature of that name.
 
@@ -21,6 +23,7 @@ pub mod names;
 #[cfg(feature = "python")]
 mod python;
 pub mod query;
+pub mod querylog;
 pub mod reply;
 pub mod rotation;
 pub mod rrset;

@@ -11,6 +11,7 @@ use mio::Waker;
 
 use crate::counters::Ledger;
 use crate::edns::Transport;
+use crate::querylog::QueryLog;
 use crate::sys::UdpSocket;
 use crate::tcp::counters::TcpCounters;
 use crate::tcp::limits::Limits;
@@ -78,7 +79,7 @@ impl Server {
     ///
     /// # Errors
     /// The system has no thread or descriptor left; nothing serves.
-    pub fn start(listeners: Vec<Bound>, settings: &Settings) -> io::Result<Self> {
+    pub fn start(listeners: Vec<Bound>, settings: &Settings, log: &QueryLog) -> io::Result<Self> {
         let [over_udp, over_tcp] = [false, true].map(|is_tcp| {
             let Settings { udp_payload, keepalive, ref nsid, .. } = *settings;
             Arc::new(Transport { is_tcp, udp_payload, keepalive, nsid: nsid.clone() })
@@ -102,6 +103,7 @@ impl Server {
                         view: bound.view.clone(),
                         transport: over_udp.clone(),
                         ledger: ledger.clone(),
+                        recorder: log.recorder(listener, false),
                         is_wildcard: bound.is_wildcard,
                     });
                 });
@@ -110,7 +112,8 @@ impl Server {
             let ledger = Arc::new(Ledger::default());
             counted.push(Counted { listener, is_tcp: true, ledgers: vec![ledger.clone()] });
             let (socket, transport) = (TcpListener::from(bound.tcp), over_tcp.clone());
-            endpoints.push(tcp::Endpoint { socket, view: bound.view, transport, ledger });
+            let recorder = log.recorder(listener, true);
+            endpoints.push(tcp::Endpoint { socket, view: bound.view, transport, ledger, recorder });
         }
         let (server, waker) = tcp::Server::new(endpoints, settings.limits, tcp.clone())?;
         let sockets = Mutex::new((watched, 0));

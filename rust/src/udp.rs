@@ -9,8 +9,9 @@ use crate::answer::{Outcome, answer};
 use crate::counters::Ledger;
 use crate::edns::Transport;
 use crate::query::Drop;
+use crate::querylog::Recorder;
 use crate::rotation::Rotation;
-use crate::sys::{Batch, UdpSocket, wait};
+use crate::sys::{BATCH, Batch, UdpSocket, wait};
 use crate::view::View;
 
 /// Batches that are answered at the end. Without a limit a client that goes on asking would keep the server.
@@ -26,6 +27,8 @@ pub struct Endpoint {
     pub transport: Arc<Transport>,
     /// What is counted.
     pub ledger: Arc<Ledger>,
+    /// Records queries, while the query log is on.
+    pub recorder: Recorder,
     /// The socket is bound to a wildcard address.
     pub is_wildcard: bool,
 }
@@ -72,10 +75,13 @@ fn exchange(endpoint: &Endpoint, batch: &mut Batch, received: usize, rotation: &
     // A listener is not served before its view has been published.
     let Some(snapshot) = snapshot.as_deref() else { return };
     let ledger = &*endpoint.ledger;
+    let mut recorded =
+        endpoint.recorder.recording().map(|recording| (recording, [Outcome::Silence(Drop::Unsent); BATCH]));
     let mut replied = 0;
     for index in 0..received {
         let (query, room) = batch.exchange(index);
-        match answer(query, &endpoint.transport, snapshot, rotation, room) {
+        let outcome = answer(query, &endpoint.transport, snapshot, rotation, room);
+        match outcome {
             Outcome::Reply(reply) => {
                 ledger.count(query.len(), &reply);
                 batch.reply(index, reply.size);
@@ -83,10 +89,20 @@ fn exchange(endpoint: &Endpoint, batch: &mut Batch, received: usize, rotation: &
             }
             Outcome::Silence(why) => ledger.count_drops(why, 1),
         }
+        if let Some(place) = recorded.as_mut().and_then(|(_, outcomes)| outcomes.get_mut(index)) {
+            *place = outcome;
+        }
     }
     let unsent = batch.send(&endpoint.socket);
     ledger.count_drops(Drop::Unsent, unsent as u64);
-    ledger.took(began.elapsed(), replied);
+    let elapsed = began.elapsed();
+    ledger.took(elapsed, replied);
+    if let Some((recording, outcomes)) = recorded {
+        for (index, outcome) in outcomes.into_iter().take(received).enumerate() {
+            let client = batch.client(index);
+            recording.note(batch.exchange(index).0, outcome, client, elapsed);
+        }
+    }
 }
 
 /// A socket that can never be read again: dead beats hung (design.md §6).

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use fixture::{ZONE, apex, check_response, name, records, seeds, view};
+use mcsdns_plane::querylog::QueryLog;
 use mcsdns_plane::server::{Bound, Server, Settings};
 use mcsdns_plane::tcp::limits::Limits;
 use mcsdns_plane::zone::Update;
@@ -82,7 +83,8 @@ fn every_query_is_answered_while_the_zone_changes() {
     };
     let bound = [bind(Ipv4Addr::LOCALHOST), bind(Ipv4Addr::UNSPECIFIED)];
     let asked: Vec<(SocketAddr, SocketAddr)> = bound.iter().map(|(_, udp, tcp)| (*udp, *tcp)).collect();
-    let mut server = Server::start(bound.into_iter().map(|(bound, ..)| bound).collect(), &settings()).unwrap();
+    let log = QueryLog::default();
+    let mut server = Server::start(bound.into_iter().map(|(bound, ..)| bound).collect(), &settings(), &log).unwrap();
     thread::scope(|scope| {
         for (udp, tcp) in &asked {
             scope.spawn(move || (0..ROUNDS).for_each(|_| ask_udp(*udp)));

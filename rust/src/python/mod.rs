@@ -1,5 +1,6 @@
 //! The module `mcsdns._plane`; `mcsdns/_plane.pyi` says what it promises. These files alone know Python.
 
+mod querylog;
 mod server;
 mod zone;
 
@@ -8,6 +9,8 @@ mod _plane {
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
 
+    #[pymodule_export]
+    use super::querylog::{QueryLog, Recorded};
     #[pymodule_export]
     use super::server::{Counted, Server};
     #[pymodule_export]

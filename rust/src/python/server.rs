@@ -7,6 +7,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use super::querylog::QueryLog;
 use super::zone::Zone;
 use crate::counters;
 use crate::query::{Drop, Fault};
@@ -65,11 +66,12 @@ pub struct Server {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (listeners, *, udp_payload, keepalive, nsid, cores, connections, per_client, idle_s, message_s, write_s, in_flight))]
+    #[pyo3(signature = (listeners, querylog, *, udp_payload, keepalive, nsid, cores, connections, per_client, idle_s, message_s, write_s, in_flight))]
     #[expect(clippy::too_many_arguments, reason = "they are the configuration's limits")]
     fn new(
         py: Python,
         listeners: Vec<(Py<Zone>, Vec<RawFd>, RawFd, bool)>,
+        querylog: &QueryLog,
         udp_payload: u16,
         keepalive: u16,
         nsid: Option<Vec<u8>>,
@@ -93,7 +95,8 @@ impl Server {
             Sockets { view, udp, tcp: sys::own(tcp), is_wildcard }
         });
         let listeners = listeners.collect();
-        Ok(Self { server: Mutex::new(py.detach(|| server::Server::start(listeners, &settings))?) })
+        let log = &*querylog.log;
+        Ok(Self { server: Mutex::new(py.detach(|| server::Server::start(listeners, &settings, log))?) })
     }
 
     fn stop(&self, py: Python) {

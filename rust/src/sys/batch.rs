@@ -6,6 +6,7 @@
 
 use std::io;
 use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
@@ -113,6 +114,19 @@ impl Batch {
         (query, self.replies.get_mut(self.written..self.written + LARGEST_REPLY).unwrap_or_default())
     }
 
+    /// Tell who has sent a query that was received.
+    #[must_use]
+    pub fn client(&self, index: usize) -> IpAddr {
+        match self.addresses.get(index..index + 1) {
+            // An IPv4 address stands where the flow of an IPv6 one would.
+            Some([address]) if i32::from(address.sin6_family) == libc::AF_INET => {
+                Ipv4Addr::from(address.sin6_flowinfo.to_ne_bytes()).into()
+            }
+            Some([address]) => Ipv6Addr::from(address.sin6_addr.s6_addr).into(),
+            _ => Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+
     /// Let the response of so many octets, which was written where `exchange` said, leave with the others.
     pub fn reply(&mut self, index: usize, size: usize) {
         let Some(asked) = self.incoming.get(index).map(|header| header.msg_hdr) else { return };
@@ -202,6 +216,7 @@ mod tests {
             client.send(&[round, 2]).unwrap();
             client.send(&[]).unwrap();
             assert_eq!(batch.receive(&server, true).unwrap(), 3);
+            assert_eq!(batch.client(0), Ipv4Addr::LOCALHOST);
             for index in [0, 2, 1] {
                 let (query, room) = batch.exchange(index);
                 let size = query.len() + 1;

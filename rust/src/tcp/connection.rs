@@ -222,7 +222,8 @@ impl Connection {
         }
         let inbox = std::mem::take(&mut self.inbox);
         let waiting = if inbox.is_empty() { fresh } else { inbox.as_slice() };
-        let mut round = Round { service, rotation, out: write, size: 0, replied: 0 };
+        let (recording, client) = (service.recorder.recording(), self.client);
+        let mut round = Round { service, rotation, out: write, size: 0, replied: 0, recording, client, since: now };
         let (mut at, mut count) = (0, 0);
         while count < limits.in_flight
             && round.size < WRITE_SIZE
@@ -231,7 +232,7 @@ impl Connection {
         {
             at += 2 + message.len();
             count += 1;
-            self.malformed += u8::from(message.is_empty() || !round.answer(message));
+            self.malformed += u8::from(!round.answer(message));
             self.is_ended = message.is_empty() || self.malformed >= MALFORMED_LIMIT;
         }
         let rest = waiting.get(at..).unwrap_or_default();

@@ -32,6 +32,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::counters::Ledger;
 use crate::edns::Transport;
+use crate::querylog::Recorder;
 use crate::view::View;
 use connection::{Connection, Next};
 use counters::{Closed, Refused, TcpCounters};
@@ -59,6 +60,8 @@ pub struct Endpoint {
     pub transport: Arc<Transport>,
     /// What is counted.
     pub ledger: Arc<Ledger>,
+    /// Records queries, while the query log is on.
+    pub recorder: Recorder,
 }
 
 struct Listener {
@@ -165,7 +168,8 @@ impl Server {
         let snapshot = endpoint.view.load();
         // A listener is not served before its view has been published.
         let Some(snapshot) = snapshot.as_deref() else { return };
-        let service = Service { snapshot, transport: &endpoint.transport, ledger: &endpoint.ledger };
+        let Endpoint { transport, ledger, recorder, .. } = endpoint;
+        let service = Service { snapshot, transport, ledger, recorder };
         match connection.turn(&service, &self.limits, &mut self.scratch, Instant::now()) {
             Next::Wait { is_idle } => self.table.mark(number, is_idle),
             Next::Again => {

@@ -1,8 +1,13 @@
 //! One turn of a connection: whole messages in, their answers out, in buffers that the thread lends.
 
+use std::net::IpAddr;
+use std::time::Instant;
+
 use crate::answer::{Outcome, Reply, answer};
 use crate::counters::Ledger;
 use crate::edns::Transport;
+use crate::query::Drop;
+use crate::querylog::{Recorder, Recording};
 use crate::rotation::Rotation;
 use crate::types::Rcode;
 use crate::zone::Snapshot;
@@ -41,6 +46,8 @@ pub struct Service<'a> {
     pub transport: &'a Transport,
     /// What is counted.
     pub ledger: &'a Ledger,
+    /// Records queries, while the query log is on.
+    pub recorder: &'a Recorder,
 }
 
 /// The answers of one turn.
@@ -55,30 +62,46 @@ pub struct Round<'a> {
     pub size: usize,
     /// Responses that are written.
     pub replied: u64,
+    /// Where queries are noted, if they are to be.
+    pub recording: Option<Recording<'a>>,
+    /// Who asks.
+    pub client: IpAddr,
+    /// When the turn began.
+    pub since: Instant,
 }
 
 impl Round<'_> {
     /// Answer a message behind what was answered before; false where it does not parse.
     pub fn answer(&mut self, message: &[u8]) -> bool {
+        let outcome = self.respond(message);
+        if let Some(recording) = &self.recording {
+            recording.note(message, outcome, self.client, self.since.elapsed());
+        }
+        matches!(outcome, Outcome::Reply(reply) if reply.rcode != Rcode::FormErr)
+    }
+
+    fn respond(&mut self, message: &[u8]) -> Outcome {
+        if message.is_empty() {
+            // A length of 0 is an end, and no query to be counted.
+            return Outcome::Silence(Drop::NoHeader);
+        }
         let Some((length, room)) = self.out.get_mut(self.size..).and_then(|out| out.split_first_chunk_mut::<2>())
         else {
-            return false;
+            return Outcome::Silence(Drop::Unsent);
         };
-        let Service { snapshot, transport, ledger } = self.service;
-        match answer(message, transport, snapshot, self.rotation, room) {
-            Outcome::Reply(reply @ Reply { size, rcode, .. }) => {
+        let Service { snapshot, transport, ledger, .. } = self.service;
+        let outcome = answer(message, transport, snapshot, self.rotation, room);
+        match outcome {
+            Outcome::Reply(reply @ Reply { size, .. }) => {
                 ledger.count(message.len(), &reply);
                 // A response over TCP has at most 65,535 octets.
                 *length = (size as u16).to_be_bytes();
                 self.size += 2 + size;
                 self.replied += 1;
-                rcode != Rcode::FormErr
             }
-            Outcome::Silence(why) => {
-                ledger.count_drops(why, 1);
-                false
-            }
+            Outcome::Silence(why) => ledger.count_drops(why, 1),
         }
+        outcome
     }
 }
 
