@@ -1,6 +1,7 @@
 """The native plane's extension, in Rust (`rust/`). It is there where a Rust toolchain was when mcsdns was installed."""
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address
 
 from mcsdns.zone.rrset import ServiceRecords, Update
 
@@ -86,6 +87,46 @@ class Counted:
     drops: Sequence[tuple[str, int]]
     malformed: Sequence[tuple[str, int]]
 
+class Recorded:
+    """
+    What was recorded of one query.
+
+    Attributes:
+        listener: Which one was asked, in the order in which the server was given them.
+        is_tcp: Over TCP.
+        client: An address.
+        name: As in `mcsdns.querylog.Noted`, and so on.
+        qtype: There, `type`.
+    """
+
+    listener: int
+    is_tcp: bool
+    client: str
+    name: bytes | None
+    qtype: int | None
+    rcode: int | None
+    size: int
+    duration_s: float
+    ago_s: float
+
+class QueryLog:
+    """What the threads record while it is on: in queues that are bounded, and have no memory while it is off."""
+
+    def start(
+        self, *, sample: float, suffix: bytes | None, client: tuple[IPv4Address | IPv6Address, int] | None
+    ) -> None:
+        """
+        Record what is wanted from now on; what was recorded before is forgotten.
+
+        Args: As in `mcsdns.querylog.Wanted`; `client` is the first address of a network and the bits that its addresses share.
+        """
+
+    def stop(self) -> None:
+        """Record nothing more. What was recorded can be taken once, which releases its memory."""
+
+    def take(self, most: int) -> tuple[Sequence[Recorded], int]:
+        """Give what was recorded since the last call, oldest first, at most so much; and how many were wanted beside that."""
+
 class Server:
     """
     The threads that serve, from when it is made until `stop`.
@@ -93,6 +134,7 @@ class Server:
     Args:
         listeners: For each the view (published already), its UDP sockets (one for each thread, blocking), its TCP socket (listening),
             and whether the address is a wildcard. The descriptors are the server's from now on, and closed by it.
+        querylog: Where they record queries.
         udp_payload: As in `mcsdns.wire.edns.Transport`.
         keepalive: Likewise.
         nsid: Likewise.
@@ -106,6 +148,7 @@ class Server:
     def __init__(
         self,
         listeners: Sequence[tuple[Zone, Sequence[int], int, bool]],
+        querylog: QueryLog,
         *,
         udp_payload: int,
         keepalive: int,

@@ -3,7 +3,8 @@ Logging: structlog to standard error, one line a fact, as text for people or as 
 
 Rules:
 1. An event is constant and in lower case; what varies is a key.
-2. A line tells a transition, never a retry, and nothing is logged for a DNS query but while the query log is on (`mcsdns.querylog`).
+2. A line's `timestamp` is when it is written, unless it brings one: of what was noted before (`mcsdns.querylog`).
+3. A line tells a transition, never a retry, and nothing is logged for a DNS query but while the query log is on (`mcsdns.querylog`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def configure(level: str, form: Format) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.MaybeTimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             renderer,
         ],

@@ -15,6 +15,7 @@ from mcsdns.metrics import Counters
 from mcsdns.plane.base import Limits, Listener
 from mcsdns.plane.choice import EXTENSION, has_extension
 from mcsdns.plane.python import PythonPlane
+from mcsdns.querylog import QueryLog
 from mcsdns.wire.edns import Transport
 from mcsdns.zone.rrset import ServiceRecords, Update
 from mcsdns.zone.snapshot import Snapshot
@@ -27,6 +28,7 @@ class CountingPlane(Protocol):
     """What the tests need of a plane: `mcsdns.plane.base.Plane` and its counters."""
 
     name: str
+    querylog: QueryLog
 
     def stage(self, view: str, services: Mapping[bytes, ServiceRecords | None]) -> None: ...
     def publish(self, update: Update) -> None: ...

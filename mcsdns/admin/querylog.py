@@ -37,12 +37,12 @@ _NAMES = ("localhost", "127.0.0.1", "::1")
 _CURL = f"curl -X POST -H '{HEADER}: 1' 'localhost:9153{PATH}?seconds=60&suffix=test.svc.clusterset.local'"
 
 
-def respond(log: QueryLog | None, request: web.BaseRequest) -> web.Response:
+def respond(log: QueryLog, request: web.BaseRequest) -> web.Response:
     """
     Answer a request for `/querylog`.
 
     Args:
-        log: The plane's; None where the plane has none.
+        log: The plane's.
         request: What was asked, and by whom.
     """
     if request.remote not in _LOOPBACK or urlsplit(f"//{request.host}").hostname not in _NAMES:
@@ -51,8 +51,6 @@ def respond(log: QueryLog | None, request: web.BaseRequest) -> web.Response:
         return web.Response(
             status=405, text="only GET, POST and DELETE\n", headers={"Allow": "GET, HEAD, POST, DELETE"}
         )
-    if log is None:
-        return _text("the native plane cannot log queries yet: set `plane: python`, or capture with tcpdump\n", 501)
     if request.method in ("POST", "DELETE"):
         if HEADER not in request.headers:
             return _text(f"the header {HEADER} is missing: {_CURL}\n", 403)

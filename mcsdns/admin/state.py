@@ -34,8 +34,8 @@ class Plane(Protocol):
         """`native` or `python`."""
 
     @property
-    def querylog(self) -> QueryLog | None:
-        """What logs queries; None where the plane cannot."""
+    def querylog(self) -> QueryLog:
+        """What logs queries, while it is on."""
 
     def counters(self) -> Counters:
         """Return what was counted since the plane was made: one consistent set."""

@@ -44,8 +44,8 @@ class Plane(Protocol):
         """`native` or `python`."""
 
     @property
-    def querylog(self) -> QueryLog | None:
-        """What logs queries; None where the plane cannot."""
+    def querylog(self) -> QueryLog:
+        """What logs queries, while it is on."""
 
     def stage(self, view: str, services: Mapping[bytes, ServiceRecords | None]) -> None:
         """

@@ -5,6 +5,7 @@ The native plane: threads in Rust (`rust/`) that answer without the GIL. Here is
 publish ───────────────► _plane.Zone        (an atomic swap; packet threads never wait)
 start   ──► sockets ───► _plane.Server      (threads: UDP as configured, one for TCP)
 counters ◄─ summary ◄─── _plane.Server      (each thread counts for itself; added up here)
+querylog ◄─ recording ◄─ _plane.QueryLog    (while it is on, each socket has a queue of what is wanted)
 ```
 
 A panic in a packet thread ends the process; so does the watchdog, where the threads hang. Hence there is no count of panics.
@@ -22,9 +23,11 @@ from mcsdns.errors import PlaneError
 from mcsdns.metrics import Counters
 from mcsdns.plane.base import Limits, Listener
 from mcsdns.plane.generations import Generations
+from mcsdns.plane.recording import Recording
 from mcsdns.plane.shortage import tell_shortage
 from mcsdns.plane.sockets import Bound, bind_all, is_wildcard, receive_buffer
 from mcsdns.plane.summary import summarize
+from mcsdns.querylog import QueryLog
 from mcsdns.zone.rrset import ServiceRecords, Update
 
 
@@ -37,11 +40,12 @@ class NativePlane:
         nsid: The identifier that it tells to those who ask for it, or None.
         threads: How many threads answer over UDP; None: one for each core that the process may use.
         pin: Let each of these threads run on one core alone.
+
+    Attributes:
+        querylog: Writes lines for queries, while it is on.
     """
 
     name = "native"
-    querylog = None
-    """Its threads cannot log queries yet (docs/decisions/0011-query-log.md)."""
 
     def __init__(
         self, limits: Limits, nsid: bytes | None = None, threads: int | None = None, *, pin: bool = False
@@ -54,6 +58,8 @@ class NativePlane:
         self._zones: dict[str, _plane.Zone] = {}
         self._generations = Generations()
         self._listeners: Sequence[Listener] = ()
+        self._recording = Recording()
+        self.querylog = QueryLog(recorder=self._recording)
         self._receive_buffer = 0
         self._server: _plane.Server | None = None
         self._shortage: asyncio.Task[None] | None = None
@@ -100,6 +106,7 @@ class NativePlane:
         """
         bound = bind_all(listeners, self._zones, self._threads)
         self._listeners = [one.listener for one in bound]
+        self._recording.views = [listener.view for listener in self._listeners]
         self._receive_buffer = receive_buffer(bound)
         self._server = self._serve(bound)
         self._shortage = asyncio.create_task(tell_shortage(self._server.tcp_is_resting), name="tell shortage")
@@ -107,6 +114,7 @@ class NativePlane:
 
     async def stop(self) -> None:
         """Close every socket. What was counted can still be read."""
+        self.querylog.stop("the server stops")
         if self._shortage is not None:
             self._shortage.cancel()
         if self._server is not None:
@@ -121,6 +129,7 @@ class NativePlane:
         try:
             return _plane.Server(
                 [self._hand_over(one) for one in bound],
+                self._recording.threads,
                 udp_payload=limits.udp_payload,
                 keepalive=min(0xFFFF, round(limits.tcp_idle_s * 10)),
                 nsid=self._nsid,

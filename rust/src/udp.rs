@@ -100,7 +100,7 @@ fn exchange(endpoint: &Endpoint, batch: &mut Batch, received: usize, rotation: &
     if let Some((recording, outcomes)) = recorded {
         for (index, outcome) in outcomes.into_iter().take(received).enumerate() {
             let client = batch.client(index);
-            recording.note(batch.exchange(index).0, outcome, client, elapsed);
+            recording.note(batch.exchange(index).0, outcome, client, began, elapsed);
         }
     }
 }

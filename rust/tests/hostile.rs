@@ -3,11 +3,13 @@
 
 mod fixture;
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use fixture::{allocated, check_response, seeds, view};
 use mcsdns_plane::answer::{Fixed, Outcome, answer};
 use mcsdns_plane::edns::Transport;
+use mcsdns_plane::querylog::{QueryLog, Wanted};
 
 #[global_allocator]
 static ALLOCATOR: fixture::Counting = fixture::Counting;
@@ -58,6 +60,9 @@ fn any_packet_is_answered_properly_or_not_at_all_and_nothing_is_allocated() {
     let transports: Vec<Transport> = [(false, 1232), (false, 4096), (true, 1232)]
         .map(|(is_tcp, udp_payload)| Transport { is_tcp, udp_payload, keepalive: 300, nsid: Some(b"here"[..].into()) })
         .into();
+    let log = QueryLog::default();
+    let recorder = log.recorder(0, false);
+    log.start(Wanted::new(0.9, Some(b"\x05local\0"), None));
     let (mut packet, mut out) = (Vec::with_capacity(1 << 17), vec![0; 0xFFFF]);
     let (began, mut executions) = (Instant::now(), 0_u64);
     while began.elapsed() < Duration::from_secs_f64(seconds) {
@@ -69,7 +74,8 @@ fn any_packet_is_answered_properly_or_not_at_all_and_nothing_is_allocated() {
             let transport = &transports[random.below(transports.len())];
             let before = allocated();
             let outcome = answer(&packet, transport, snapshot, &mut Fixed(random.next()), &mut out);
-            assert_eq!(allocated(), before, "seed {executions}: a query allocates nothing");
+            recorder.recording().unwrap().note(&packet, outcome, Ipv4Addr::LOCALHOST.into(), began, Duration::ZERO);
+            assert_eq!(allocated(), before, "seed {executions}: a query allocates nothing, logged or not");
             let is_query = packet.len() >= 12 && packet[2] & 0x80 == 0;
             match outcome {
                 Outcome::Silence(_) => assert!(!is_query, "seed {executions}: every query is answered"),
@@ -83,6 +89,7 @@ fn any_packet_is_answered_properly_or_not_at_all_and_nothing_is_allocated() {
             }
             executions += 1;
         }
+        assert!(!log.take(usize::MAX).0.is_empty());
     }
     println!("{executions} packets in {:.0} s", began.elapsed().as_secs_f64());
 }

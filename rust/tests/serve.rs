@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use fixture::{ZONE, apex, check_response, name, records, seeds, view};
-use mcsdns_plane::querylog::QueryLog;
+use mcsdns_plane::querylog::{QueryLog, Wanted};
 use mcsdns_plane::server::{Bound, Server, Settings};
 use mcsdns_plane::tcp::limits::Limits;
 use mcsdns_plane::zone::Update;
@@ -84,6 +84,8 @@ fn every_query_is_answered_while_the_zone_changes() {
     let bound = [bind(Ipv4Addr::LOCALHOST), bind(Ipv4Addr::UNSPECIFIED)];
     let asked: Vec<(SocketAddr, SocketAddr)> = bound.iter().map(|(_, udp, tcp)| (*udp, *tcp)).collect();
     let log = QueryLog::default();
+    log.start(Wanted::new(1.0, None, None));
+    let mut logged = 0;
     let mut server = Server::start(bound.into_iter().map(|(bound, ..)| bound).collect(), &settings(), &log).unwrap();
     thread::scope(|scope| {
         for (udp, tcp) in &asked {
@@ -96,9 +98,15 @@ fn every_query_is_answered_while_the_zone_changes() {
             let (soa, apex) = apex();
             let services = vec![(owner, Some(nodes))];
             view.publish(&Update { complete: true, zone: name(ZONE), soa, apex, services }).unwrap();
+            let (entries, others) = log.take(10);
+            assert!(entries.len() <= 10 && entries.iter().all(|entry| entry.reply.is_some()));
+            logged += entries.len() + others as usize;
         }
     });
     server.stop();
+    log.stop();
+    let (entries, others) = log.take(usize::MAX);
+    logged += entries.len() + others as usize;
     let answered = |is_tcp: bool| -> u64 {
         let ledgers =
             server.counted.iter().filter(|counted| counted.is_tcp == is_tcp).flat_map(|counted| &counted.ledgers);
@@ -109,4 +117,5 @@ fn every_query_is_answered_while_the_zone_changes() {
         [false, true].map(answered),
         [2 * ROUNDS * seeds().len(), 2 * ROUNDS * framed].map(|count| count as u64)
     );
+    assert_eq!(logged, 2 * ROUNDS * (seeds().len() + framed), "each query is recorded or counted");
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from random import Random
 from typing import Any
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from mcsdns.querylog import RATE, QueryLog, Wanted
+from mcsdns.querylog import RATE, TAKE_S, Noted, QueryLog, Wanted
 from mcsdns.zone.names import from_text
 
 
@@ -50,7 +52,9 @@ async def lines(wanted: Wanted, *asked: tuple[bytes, str]) -> list[dict[str, Any
 
 async def test_a_line() -> None:
     """It holds who asked what, over which transport, and what they got."""
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
     (line,) = await lines(Wanted(seconds=60), (query(), "10.1.2.3"))
+    assert before <= datetime.fromisoformat(line.pop("timestamp")) <= datetime.now(UTC)
     assert line == {
         "event": "query",
         "log_level": "warning",
@@ -171,3 +175,78 @@ def test_anything_can_be_noted(octets: bytes) -> None:
         assert len(said) == 4
 
     asyncio.run(run())
+
+
+class FakeRecorder:
+    """A recorder that has recorded a query more each time that it is asked."""
+
+    def __init__(self) -> None:
+        self.wanted: Wanted | None = None
+        self.asked: list[int] = []
+
+    def start(self, wanted: Wanted) -> None:
+        assert self.wanted is None, "it was stopped before"
+        self.wanted = wanted
+
+    def stop(self) -> None:
+        self.wanted = None
+
+    def take(self, most: int) -> tuple[Sequence[Noted], int]:
+        self.asked.append(most)
+        line = Noted(
+            view="west",
+            proto="tcp",
+            client="::1",
+            name=b"\x01a\x00",
+            type=1,
+            rcode=16,
+            size=9,
+            duration_s=0.5,
+            ago_s=3600,
+        )
+        return [line][:most], 2
+
+
+async def test_what_a_recorder_has_is_written() -> None:
+    """Again and again while it is on, what is left at the end before it is said, and never once it is off."""
+    recorder = FakeRecorder()
+    log = QueryLog(recorder=recorder)
+    with capture_logs() as said:
+        wanted = Wanted(seconds=60, sample=0.5)
+        log.start(wanted)
+        assert recorder.wanted is wanted
+        await asyncio.sleep(2.5 * TAKE_S)
+        log.stop("done")
+        assert recorder.wanted is None
+        taken = len(recorder.asked)
+        await asyncio.sleep(2 * TAKE_S)
+    assert len(recorder.asked) == taken >= 3
+    assert [line["event"] for line in said] == ["query log on", *["query"] * taken, "query log off"]
+    assert (said[-1]["written"], said[-1]["suppressed"]) == (taken, 2 * taken)
+    ago = datetime.now(UTC) - datetime.fromisoformat(said[1].pop("timestamp"))
+    assert timedelta(hours=1) <= ago < timedelta(hours=1, seconds=10), "when it was asked, not when it is written"
+    assert said[1] == {
+        "event": "query",
+        "log_level": "warning",
+        "view": "west",
+        "client": "::1",
+        "proto": "tcp",
+        "name": "a.",
+        "type": "A",
+        "rcode": "BADVERS",
+        "size": 9,
+        "duration_ms": 500.0,
+    }
+
+
+async def test_a_recorder_is_told_how_many_lines_there_may_be() -> None:
+    """What is left of the second: it need not hand over what would not be written."""
+    recorder = FakeRecorder()
+    log = QueryLog(Clock(), recorder=recorder)
+    with capture_logs():
+        log.start(Wanted(seconds=60))
+        for _ in range(RATE):
+            note(log, query())
+        log.stop("done")
+        assert recorder.asked == [RATE, 0]
+        assert (log.written, log.suppressed) == (RATE, 5)

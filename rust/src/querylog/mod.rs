@@ -11,10 +11,10 @@
 //!
 //! Not here: for how long it is on, how many lines there may be, and what a line looks like.
 
+mod queue;
 mod wanted;
 
 use std::hash::{BuildHasher, RandomState};
-use std::mem;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,48 +23,17 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwapOption, Guard};
 
 use crate::answer::{Outcome, Reply};
-use crate::name::Name;
 use crate::query::Query;
-use crate::types::Rcode;
 
+use queue::Queue;
+pub use queue::{CAPACITY, Entry};
 pub use wanted::{Network, Wanted};
-
-/// Entries of a queue, of some 350 octets. Python takes them ten times a second and writes 100 lines a second at most
-/// (`mcsdns.querylog.RATE`), so that what finds no room here would find none there.
-pub const CAPACITY: usize = 128;
-
-/// What is recorded of one query.
-#[derive(Debug)]
-pub struct Entry {
-    /// When its response was handed to the system.
-    pub at: Instant,
-    /// Which listener was asked, in the order in which they were given.
-    pub listener: usize,
-    /// Over TCP.
-    pub is_tcp: bool,
-    /// Who asked.
-    pub client: IpAddr,
-    /// The name (lower case) and the type that were asked for, where they can be read.
-    pub question: Option<(Name, u16)>,
-    /// The response code and the octets of the response; None: there was none.
-    pub reply: Option<(Rcode, usize)>,
-    /// From reading it to handing over its response.
-    pub elapsed: Duration,
-}
 
 /// What all packet threads look at.
 #[derive(Debug, Default)]
 struct Switch {
     is_on: AtomicBool,
     wanted: ArcSwapOption<Wanted>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    /// Its capacity is its bound: it never grows.
-    entries: Mutex<Vec<Entry>>,
-    /// What was wanted and is not in it.
-    lost: AtomicU64,
 }
 
 /// The query log of a plane.
@@ -79,8 +48,8 @@ impl QueryLog {
     #[must_use]
     pub fn recorder(&self, listener: usize, is_tcp: bool) -> Recorder {
         let queue = Arc::new(Queue::default());
-        let mut queues = lock(&self.queues);
-        *lock(&queue.entries) = self.room();
+        let mut queues = self.queues();
+        queue.take(self.capacity());
         queues.push(queue.clone());
         let draws = AtomicU64::new(RandomState::new().hash_one(queues.len()));
         Recorder { switch: self.switch.clone(), queue, draws, listener, is_tcp }
@@ -90,7 +59,7 @@ impl QueryLog {
     pub fn start(&self, wanted: Wanted) {
         self.switch.wanted.store(Some(Arc::new(wanted)));
         self.switch.is_on.store(true, Ordering::Relaxed);
-        drop(self.take(0));
+        self.take(0);
     }
 
     /// Cease to record. What was recorded can be taken once, with which its memory is released.
@@ -101,23 +70,25 @@ impl QueryLog {
 
     /// Give what was recorded since the last call, the oldest first, `most` at most, and how many that were wanted are not among them.
     pub fn take(&self, most: usize) -> (Vec<Entry>, u64) {
-        let (mut taken, mut lost) = (Vec::new(), 0);
-        for queue in lock(&self.queues).iter() {
-            // The lock is held for a moment alone, because what finds it taken is lost.
-            let room = self.room();
-            let entries = mem::replace(&mut *lock(&queue.entries), room);
+        let (mut taken, mut others) = (Vec::new(), 0);
+        for queue in self.queues().iter() {
+            let (entries, lost) = queue.take(self.capacity());
             taken.extend(entries);
-            lost += queue.lost.swap(0, Ordering::Relaxed);
+            others += lost;
         }
         taken.sort_by_key(|entry| entry.at);
-        lost += taken.len().saturating_sub(most) as u64;
+        others += taken.len().saturating_sub(most) as u64;
         taken.truncate(most);
-        (taken, lost)
+        (taken, others)
     }
 
-    /// Room for entries, while it is on.
-    fn room(&self) -> Vec<Entry> {
-        Vec::with_capacity(if self.switch.is_on.load(Ordering::Relaxed) { CAPACITY } else { 0 })
+    /// Entries of a queue, now.
+    fn capacity(&self) -> usize {
+        if self.switch.is_on.load(Ordering::Relaxed) { CAPACITY } else { 0 }
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Vec<Arc<Queue>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,9 +129,9 @@ impl Recorder {
 }
 
 impl Recording<'_> {
-    /// Record a query, as it came, if it is wanted.
+    /// Record a query, as it came, if it is wanted: when it was read, and how long it took from then on.
     #[cold]
-    pub fn note(&self, query: &[u8], outcome: Outcome, client: IpAddr, elapsed: Duration) {
+    pub fn note(&self, query: &[u8], outcome: Outcome, client: IpAddr, at: Instant, elapsed: Duration) {
         let Self { recorder, wanted } = self;
         let Some(wanted) = wanted.as_deref() else { return };
         if !wanted.takes_share(|| recorder.draw()) || !wanted.takes_client(client) {
@@ -176,22 +147,98 @@ impl Recording<'_> {
             Outcome::Reply(Reply { rcode, size, .. }) => Some((rcode, size)),
             Outcome::Silence(_) => None,
         };
-        queue.push(Entry { at: Instant::now(), listener, is_tcp, client, question, reply, elapsed });
+        queue.push(Entry { at, listener, is_tcp, client, question, reply, elapsed });
     }
 }
 
-impl Queue {
-    fn push(&self, entry: Entry) {
-        if let Ok(mut entries) = self.entries.try_lock()
-            && entries.len() < entries.capacity()
-        {
-            entries.push(entry);
-        } else {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::query::Drop;
+    use crate::types::Rcode;
+
+    /// `web.ex. A`.
+    const QUERY: &[u8] = b"\0\x01\x01\0\0\x01\0\0\0\0\0\0\x03wEb\x02ex\0\0\x01\0\x01";
+    const REPLY: Outcome =
+        Outcome::Reply(Reply { size: 40, rcode: Rcode::NxDomain, qtype: Some(1), fault: None, is_truncated: false });
+    const MS: Duration = Duration::from_millis(1);
+
+    fn note(recorder: &Recorder, query: &[u8], outcome: Outcome) {
+        if let Some(recording) = recorder.recording() {
+            recording.note(query, outcome, Ipv4Addr::LOCALHOST.into(), Instant::now(), MS);
         }
     }
-}
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all() -> Wanted {
+        Wanted::new(1.0, None, None)
+    }
+
+    #[test]
+    fn it_records_while_it_is_on() {
+        let log = QueryLog::default();
+        let (first, second) = (log.recorder(0, false), log.recorder(1, true));
+        note(&first, QUERY, REPLY);
+        log.start(all());
+        note(&second, QUERY, REPLY);
+        note(&first, b"x", Outcome::Silence(Drop::NoHeader));
+        log.stop();
+        note(&first, QUERY, REPLY);
+        let (entries, others) = log.take(9);
+        let [one, other] = <[Entry; 2]>::try_from(entries).unwrap();
+        assert_eq!(others, 0);
+        let (name, rtype) = one.question.unwrap();
+        assert_eq!((one.listener, one.is_tcp, one.elapsed), (1, true, MS), "the oldest first, whichever its queue");
+        assert_eq!((name.as_bytes(), rtype, one.reply), (&b"\x03web\x02ex\0"[..], 1, Some((Rcode::NxDomain, 40))));
+        assert_eq!((other.listener, other.is_tcp, other.reply), (0, false, None));
+        assert!(other.question.is_none());
+        assert!(log.take(9).0.is_empty());
+    }
+
+    #[test]
+    fn what_is_above_the_most_is_counted() {
+        let log = QueryLog::default();
+        let recorders = [log.recorder(0, false), log.recorder(0, true)];
+        log.start(all());
+        for recorder in recorders.iter().cycle().take(2 * CAPACITY + 10) {
+            note(recorder, QUERY, REPLY);
+        }
+        let (entries, others) = log.take(100);
+        assert_eq!((entries.len(), others), (100, 2 * CAPACITY as u64 + 10 - 100));
+        note(&recorders[0], QUERY, REPLY);
+        log.start(all());
+        assert!(log.take(9).0.is_empty(), "what was recorded before is not of the new one");
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_neither_recorded_nor_counted() {
+        let log = QueryLog::default();
+        let recorder = log.recorder(0, false);
+        let other = Network { address: Ipv4Addr::new(10, 0, 0, 0).into(), prefix: 8 };
+        for wanted in [Wanted::new(1.0, Some(b"\x02eb\0"), None), Wanted::new(1.0, None, Some(other))] {
+            log.start(wanted);
+            (0..CAPACITY + 9).for_each(|_| note(&recorder, QUERY, REPLY));
+            let (entries, others) = log.take(9);
+            assert_eq!((entries.len(), others), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_sample_is_about_so_large() {
+        let log = QueryLog::default();
+        let recorder = log.recorder(0, false);
+        log.start(Wanted::new(0.25, None, None));
+        (0..10_000).for_each(|_| note(&recorder, QUERY, REPLY));
+        let (entries, others) = log.take(0);
+        assert!(entries.is_empty() && (2200..2800).contains(&others), "{others}");
+    }
+
+    #[test]
+    fn a_socket_that_comes_later_records_as_well() {
+        let log = QueryLog::default();
+        log.start(all());
+        note(&log.recorder(0, false), QUERY, REPLY);
+        assert_eq!(log.take(9).0.len(), 1);
+    }
 }

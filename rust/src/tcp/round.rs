@@ -75,7 +75,7 @@ impl Round<'_> {
     pub fn answer(&mut self, message: &[u8]) -> bool {
         let outcome = self.respond(message);
         if let Some(recording) = &self.recording {
-            recording.note(message, outcome, self.client, self.since.elapsed());
+            recording.note(message, outcome, self.client, self.since, self.since.elapsed());
         }
         matches!(outcome, Outcome::Reply(reply) if reply.rcode != Rcode::FormErr)
     }

@@ -43,9 +43,9 @@ class FakePlane:
     """What a plane has counted, without sockets."""
 
     name = "python"
-    querylog: QueryLog | None = None
 
     def __init__(self) -> None:
+        self.querylog = QueryLog()
         self.ledgers = [Ledger("west", "udp", "1"), Ledger("west", "tcp", "2"), Ledger("east", "udp", "1")]
         self.totals = Totals()
         self.clock = Clock()
