@@ -53,8 +53,9 @@ mcsdns {version}, zone {zone}
 /explain?name=NAME&type=A&view= why a name answers what it does (JSON); `mcsdns explain NAME` shows it as text
 /services?q=&cluster=&view=     the services with their clusters and endpoints, 100 a page: &page=2 (JSON)
 /omissions?cluster=&reason=     what is left out, and why, 100 a page (JSON)
+/querylog                       a log of queries for some minutes: POST, GET, DELETE, from this machine alone (JSON)
 
-A browser gets pages: of these the last four, and / for all of it.
+A browser gets pages: of /status, /explain, /services and /omissions, and / for all of it.
 """
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -334,3 +336,15 @@ async def test_closing_does_not_wait_for_idle_connections(server: FakeServer) ->
     async with asyncio.timeout(http.CLOSE_S + 1):
         await admin.close()
     writer.close()
+
+
+async def test_every_path_is_listed(server: FakeServer) -> None:
+    """`/` as text and the README's table name the same paths, and each is there."""
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    _, _, table = readme.partition("\n| `/` |")
+    rows = [row.split("|")[1] for row in table.partition("\n\n")[0].splitlines()[1:]]
+    async with serving(server) as ask:
+        listed = re.findall(r"^(/\w+)", (await ask("/")).text, re.MULTILINE)
+        assert sorted(listed) == sorted(path for row in rows for path in re.findall(r"`(/\w+)", row))
+        for path in listed:
+            assert (await ask(path, Host="localhost")).status in (200, 400)
