@@ -225,6 +225,9 @@ class QueryLog:
         question = asked.question
         if wanted.suffix is not None and (question is None or not is_within(question.name, wanted.suffix)):
             return
+        if not self._room():
+            self.suppressed += 1
+            return
         noted = Noted(
             view=view,
             proto=proto,
@@ -239,10 +242,7 @@ class QueryLog:
         self._write(noted)
 
     def _write(self, noted: Noted) -> None:
-        """Write a line, if one may be written in this second."""
-        if not self._room():
-            self.suppressed += 1
-            return
+        """Write a line, for which there is room in this second."""
         self._within += 1
         self.written += 1
         at = datetime.now(UTC) - timedelta(seconds=noted.ago_s)

@@ -65,6 +65,8 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::sync::mpsc;
+    use std::thread;
 
     use super::*;
 
@@ -97,9 +99,17 @@ mod tests {
     fn what_finds_the_lock_taken_is_counted_at_once() {
         let queue = Queue::default();
         queue.take(CAPACITY);
-        let held = queue.entries.lock().unwrap();
-        queue.push(entry(1));
-        drop(held);
+        let (done, is_done) = mpsc::channel();
+        thread::scope(|scope| {
+            let held = queue.entries.lock().unwrap();
+            scope.spawn(|| {
+                queue.push(entry(1));
+                done.send(()).unwrap();
+            });
+            let waited = is_done.recv_timeout(Duration::from_secs(5));
+            drop(held);
+            assert!(waited.is_ok(), "it did not wait for the lock");
+        });
         queue.push(entry(2));
         let (entries, lost) = queue.take(0);
         assert_eq!((entries.len(), lost), (1, 1));
