@@ -20,6 +20,7 @@ from mcsdns.errors import PlaneError
 from mcsdns.metrics import SIZE_BUCKETS
 from mcsdns.plane.base import Limits, Listener
 from mcsdns.plane.counters import TYPE_LABELS, Closed, Drop, Refused
+from mcsdns.querylog import TAKE_S, Wanted
 from mcsdns.wire.faults import Fault
 from mcsdns.zone.rrset import ServiceRecords, Update
 from tests import zones
@@ -67,6 +68,26 @@ def test_clients_are_shared_out_between_threads() -> None:
                 first[judge(HEADLESS, "udp", client.recv(512)).answer[0]] += 1
         assert plane.counters().requests == {("any", "udp", "1", "A"): 200}
         assert set(first) == {"10.1.0.1", "10.1.0.2", "10.2.0.1"}
+
+
+def test_the_query_log_hears_every_thread() -> None:
+    """Each thread records for itself, and all of it is written."""
+    with ExitStack() as stack:
+        plane, (listener,) = started(stack, 4, "127.0.0.1")
+        clients = [stack.enter_context(udp_client(listener.port)) for _ in range(80)]
+        said = stack.enter_context(structlog.testing.capture_logs())
+
+        async def look() -> None:
+            plane.querylog.start(Wanted(seconds=60))
+            for client in clients:
+                client.send(HEADLESS)
+                client.recv(512)
+            # A thread records when the client has its answer.
+            await asyncio.sleep(2 * TAKE_S)
+            plane.querylog.stop("done")
+
+        run(look())
+        assert Counter(line["event"] for line in said) == {"query log on": 1, "query": 80, "query log off": 1}
 
 
 @pytest.mark.parametrize("pin", [False, True])
