@@ -214,9 +214,8 @@ class QueryLog:
             duration_s: From reading the query to handing over its response.
         """
         wanted = self._wanted
-        if wanted.sample < 1.0 and self._rng.random() >= wanted.sample:
-            return
-        if wanted.client is not None and not _is_from(client, wanted.client):
+        is_drawn = wanted.sample == 1.0 or self._rng.random() < wanted.sample
+        if not is_drawn or (wanted.client is not None and not _is_from(client, wanted.client)):
             return
         try:
             asked = parse(query)
