@@ -10,6 +10,8 @@ How it stands with the connection to one member cluster: unsynced, synced or sta
 Rules:
 1. A source reports facts (`listed`, `alive`, `broken`); the state follows from them.
 2. The log gets a line for a transition, never for a retry.
+3. While streams are broken, the cause is the last of them to break. That another cluster answers goes before all else:
+   what that one refuses, or does not serve, says nothing of the one that is followed.
 
 Not here: what the objects are, and whether the server is ready.
 """
@@ -19,12 +21,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import Final
 
 import structlog
 
 from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
 from mcsdns.source.refusals import Refusals
+
+OTHER_CLUSTER: Final = "other_cluster"
+"""The code of a stream that is broken because another cluster answers."""
 
 
 class State(StrEnum):
@@ -85,12 +91,13 @@ class Health:
         self.refusals = Refusals(cluster, quotas or Quotas())
         self.streams = {resource: Stream() for resource in Resource}
         self.state = State.UNSYNCED
-        self.cause = "not heard yet"
         self.problems: dict[str, str] = {}
         self.transitions: dict[tuple[State, str], int] = {}
         self.uid: str | None = None
         self.uid_problem: str | None = None
         self.expiries: Callable[[], Mapping[str, float]] = dict
+        self._broken: dict[Resource, tuple[str, str]] = {}  # code and problem, the last to break last
+        self._came_by = ""
         self._clock = clock
         self._log = structlog.get_logger().bind(cluster=cluster)
         self.since = clock()
@@ -101,6 +108,7 @@ class Health:
         stream.heard_at = self._clock()
         if stream.problem is not None:
             stream.problem = None
+            del self._broken[resource]
             self._settle("whole", "streams are whole again")
 
     def listed(self, resource: Resource, reason: str) -> None:
@@ -134,8 +142,9 @@ class Health:
         stream = self.streams[resource]
         stream.errors[code] = stream.errors.get(code, 0) + 1
         stream.problem = problem
-        self._settle(code, f"{resource}: {problem}")
-        self.cause = f"{resource}: {problem}"
+        self._broken.pop(resource, None)
+        self._broken[resource] = (code, f"{resource}: {problem}")
+        self._settle(code, "")
 
     def identified(self, uid: str) -> None:
         """Note which cluster answers."""
@@ -182,6 +191,14 @@ class Health:
         return None if heard_at is None else self._clock() - heard_at
 
     @property
+    def cause(self) -> str:
+        """Why it is in its state, in words."""
+        if self._broken:
+            broken = list(self._broken.values())
+            return next((problem for code, problem in broken if code == OTHER_CLUSTER), broken[-1][1])
+        return "not heard yet" if self.state is State.UNSYNCED else self._came_by
+
+    @property
     def trouble(self) -> str | None:
         """Why it is not followed just now, in words; None where it is."""
         match self.state:
@@ -195,22 +212,21 @@ class Health:
         """Return the seconds since the last transition."""
         return self._clock() - self.since
 
-    def _settle(self, code: str, cause: str) -> None:
-        """Work out the state and, where it changed, say so once."""
+    def _settle(self, code: str, came_by: str) -> None:
+        """Work out the state and, where it changed, say so once, with what brought it about where no stream is broken."""
         streams = self.streams.values()
         if not all(stream.is_listed for stream in streams):
             state = State.UNSYNCED
-            self.cause = cause
-        elif any(stream.problem is not None for stream in streams):
+        elif self._broken:
             state = State.STALE
         else:
             state = State.SYNCED
         if state is self.state:
             return
         was_for_s, self.since = self.for_s(), self._clock()
-        self.state, self.cause = state, cause
+        self.state, self._came_by = state, came_by
         self.transitions[state, code] = self.transitions.get((state, code), 0) + 1
         if state is State.STALE:
-            self._log.warning("cluster stale", error=cause, serving="last known data")
+            self._log.warning("cluster stale", error=self.cause, serving="last known data")
         else:
-            self._log.info("cluster synced", after_s=round(was_for_s, 3), cause=cause)
+            self._log.info("cluster synced", after_s=round(was_for_s, 3), cause=self.cause)

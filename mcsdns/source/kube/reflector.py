@@ -22,7 +22,7 @@ import structlog
 
 from mcsdns.errors import ApiError, GoneError, OtherClusterError, SourceError, StreamError, TooLargeError
 from mcsdns.source.events import Sink
-from mcsdns.source.health import Health
+from mcsdns.source.health import OTHER_CLUSTER, Health
 from mcsdns.source.kube.backoff import Backoff
 from mcsdns.source.kube.client import Client
 from mcsdns.source.kube.connection import Connection
@@ -132,7 +132,7 @@ class Reflector:
             self._pages.ask_for_smaller()
             return Outcome(Failed(), "too_large", str(error))
         except OtherClusterError as error:
-            return Outcome(Failed(), "other_cluster", str(error))
+            return Outcome(Failed(), OTHER_CLUSTER, str(error))
         except StreamError as error:
             if client.is_retired:
                 return Outcome(Failed(is_worth_trying_at_once=True))

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from mcsdns.admin.document import MAX_TEXT, link, moment, policy, render, shown, span
 from mcsdns.admin.pages import Pages
+from mcsdns.source.events import Resource
 from tests.manifests import imported_slice, service_import, together
 from tests.unit.admin.servers import FakeServer
 
@@ -115,7 +116,7 @@ def test_hostile_objects(value: str) -> None:
     server = FakeServer({"west": west, "east": ""})
     server.ready = (False, value)
     server.state.health["east"].faults({value: value})
-    server.state.health["west"].cause = value
+    server.state.health["west"].broken(Resource.ENDPOINT_SLICES, "timeout", value)
     server.state.config_file.error = value
     for path, parameters in (
         ("/", {}),

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from mcsdns.source.events import Resource
-from mcsdns.source.health import Health, State
+from mcsdns.source.health import OTHER_CLUSTER, Health, State
 
 SLICES = Resource.ENDPOINT_SLICES
 
@@ -95,6 +95,38 @@ def test_stale_until_every_stream_is_whole(health: Health) -> None:
     assert health.state == "synced"
 
 
+def test_the_cause_is_what_is_still_broken(health: Health) -> None:
+    """The cause is the last stream to break; one that is whole again is no cause."""
+    hear_all(health)
+    health.broken(SLICES, "http_503", "HTTP 503")
+    health.broken(Resource.SERVICE_IMPORTS, "timeout", "no answer for 10 s")
+    assert health.cause == "serviceimports: no answer for 10 s"
+    health.alive(Resource.SERVICE_IMPORTS)
+    assert health.cause == "endpointslices: HTTP 503"
+    health.alive(SLICES)
+    assert health.cause == "streams are whole again"
+
+
+def test_another_cluster_is_the_first_cause(health: Health) -> None:
+    """What the other cluster refuses is no news of ours: a person reads first that another one answers, until it does no more."""
+    hear_all(health)
+    health.broken(SLICES, OTHER_CLUSTER, "another cluster answers at this address")
+    health.broken(Resource.CLUSTER_PROPERTIES, "http_429", "HTTP 429: storage is (re)initializing")
+    assert health.cause == "endpointslices: another cluster answers at this address"
+    assert "another cluster" in (health.trouble or "")
+    health.broken(SLICES, "http_503", "HTTP 503")
+    assert health.cause == "endpointslices: HTTP 503"
+
+
+def test_what_is_unsynced_says_what_it_waits_for(health: Health) -> None:
+    """Not heard yet, or what keeps it from being heard; that some of it has been listed is no cause."""
+    health.listed(SLICES, "start")
+    assert health.cause == "not heard yet"
+    health.broken(Resource.SERVICE_IMPORTS, "http_403", "HTTP 403")
+    health.listed(Resource.CLUSTER_PROPERTIES, "start")
+    assert health.cause == "serviceimports: HTTP 403"
+
+
 def test_an_unsynced_cluster_whose_stream_is_broken_is_stale_when_the_rest_is_listed(health: Health) -> None:
     """Listed once and broken since: stale as soon as all have been listed."""
     health.listed(SLICES, "start")
@@ -103,6 +135,7 @@ def test_an_unsynced_cluster_whose_stream_is_broken_is_stale_when_the_rest_is_li
         if resource is not SLICES:
             health.listed(resource, "start")
     assert health.state is State.STALE
+    assert health.cause == "endpointslices: x"
 
 
 def test_relists_are_counted_by_reason(health: Health) -> None:
