@@ -7,8 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What the native plane is built from: a change of it builds it again.
 RUST := rust/Cargo.toml rust/Cargo.lock $(shell find rust/src -name '*.rs')
-# How many tests run at once. A file stays on one worker: its tests share the servers that they start.
-WORKERS ?= 2
+# How many tests run at once: one more than two cores have, as many wait for a server or a clock. A file stays on one worker: its tests share
+# the servers that they start. Files run in their order, real servers first; many short ones at the end keep every worker busy.
+WORKERS ?= 3
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run test lint unit clean
 
@@ -27,17 +29,24 @@ $(READY): pyproject.toml $(RUST)
 run: $(READY) ## serve the demo clusterset on 127.0.0.1:5300
 	$(BIN)/mcsdns serve --config config/demo.yaml
 
-test: $(READY) lint servers rust ## check and test everything
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+test: $(READY) ## check and test everything
+	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory lint servers rust
+	$(PYTEST)
 
 unit: $(READY) ## the tests that need no real servers
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'not servers'
+	$(PYTEST) -m 'not servers'
 
-lint: $(READY) ## format, lint, types and layers
+lint: lint-python lint-rust ## format, lint, types and layers
+
+.PHONY: lint-python
+lint-python: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.PHONY: lint-rust
+lint-rust:
 	@if command -v cargo >/dev/null; then cd rust && cargo fmt --check && \
 	  cargo clippy --locked --all-targets --quiet -- -D warnings && \
 	  cargo clippy --locked --quiet --features python -- -D warnings; \
@@ -54,7 +63,7 @@ FUZZ_S ?= 60
 .PHONY: fuzz
 fuzz: ## fuzz the native plane with libFuzzer, and run its tests under AddressSanitizer
 	@if command -v cargo >/dev/null && command -v c++ >/dev/null; then rust/fuzz/run $(FUZZ_S) && cd rust && \
-	  RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --locked --quiet --tests --target-dir target/sanitized \
+	  RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --locked --quiet --tests --target-dir "$${CARGO_TARGET_DIR:-target}/sanitized" \
 	    --target "$$(rustc -vV | sed -n 's/^host: //p')"; \
 	else echo "Rust (cargo) or a C++ compiler is not here: the native plane is not fuzzed"; fi
 

@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 import pytest
 import yaml
 
+from tests import wheels
 from tests.chart import CHART, rendered
 from tests.e2e.clients import is_root
 from tests.e2e.folders import member, web
@@ -31,7 +32,7 @@ ROOT: Final = Path(__file__).parents[2]
 DOCKERFILE: Final = ROOT / "deploy" / "Dockerfile"
 UID: Final = 65532
 SOURCES: Final = ROOT / "build" / "image"
-"""Where sources are copied to: always the same place, so that cargo compiles once. `make clean` removes it."""
+"""Where sources are copied to. `make clean` removes it."""
 pytestmark = pytest.mark.timeout(900)  # cargo compiles, on a machine that is busy with other tests
 AS_NOBODY: Final = (
     "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all",
@@ -209,8 +210,7 @@ class _Contained(Server):
 def _run(folder: Path, *words: str) -> None:
     """Run a step of image.sh, its absolute paths below a folder, and /src where the sources are."""
     arguments = [str(SOURCES) if word == "/src" else f"{folder}{word}" if word[0] == "/" else word for word in words]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    environ["CARGO_TARGET_DIR"] = str(ROOT / "rust" / "target" / "image")
+    environ = wheels.environment()
     environ["PATH"] = os.pathsep.join(part for part in environ["PATH"].split(os.pathsep) if ".venv" not in part)
     done = subprocess.run(
         [ROOT / "deploy" / "image.sh", *arguments],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import wheels
 from tests.e2e.server import Server, found
 
 ROOT = Path(__file__).parents[2]
@@ -117,11 +117,10 @@ def installed(elsewhere: Path, tmp_path: Path) -> Iterator[Server]:
 
 def _do(*command: str | Path) -> str:
     """Run a command that must succeed, away from the checkout and its environment, and give what it prints."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     done = subprocess.run(
         command,
         cwd="/",
-        env=environ,
+        env=wheels.environment(),
         capture_output=True,
         text=True,
         timeout=240,
