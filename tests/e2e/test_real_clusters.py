@@ -281,7 +281,8 @@ def test_the_verbs_that_look_once(members: Members, serve: Serve, own: Own, tmp_
     members.east.apply(own.service_import("web", ips=["10.0.0.1"]))
     server = serve([one.member() for one in members])
     eventually(lambda: server.ask(own.name("web")), found("10.0.0.1"))
-    assert _check(tmp_path, *(one.member(user=CHECKER) for one in members)).returncode == 0
+    checked = _check(tmp_path, *(one.member(user=CHECKER) for one in members))
+    assert checked.returncode == 0, checked.stdout
     exported = run("export", "--config", server.config_path)
     assert exported.returncode == 0, exported.stderr
     name = f"web.{own.namespace}.svc.clusterset.local"
@@ -372,7 +373,8 @@ def test_only_reads_of_the_four_resources(members: Members, serve: Serve, tmp_pa
     The one thing beside the four resources is the namespace kube-system, by name, whose UID tells which cluster it is.
     """
     serve([one.member() for one in members])
-    assert _check(tmp_path, *(one.member(user=CHECKER) for one in members)).returncode == 0
+    checked = _check(tmp_path, *(one.member(user=CHECKER) for one in members))
+    assert checked.returncode == 0, checked.stdout
     for one in members:
         _only_reads(one)
         watched = {asked.resource for asked in one.asked() if (asked.user, asked.verb) == (USER, "watch")}
