@@ -29,8 +29,8 @@ $(READY): pyproject.toml $(RUST)
 run: $(READY) ## serve the demo clusterset on 127.0.0.1:5300
 	$(BIN)/mcsdns serve --config config/demo.yaml
 
-test: $(READY) ## check and test everything
-	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory lint servers rust
+test: $(READY) servers ## check and test everything
+	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory lint rust
 	$(PYTEST)
 
 unit: $(READY) ## the tests that need no real servers
