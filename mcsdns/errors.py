@@ -72,6 +72,20 @@ class OtherClusterError(SourceError):
         )
 
 
+class CrdDeletedError(SourceError):
+    """
+    The CRD of what is followed is being deleted, and its objects with it.
+
+    Args:
+        crd: Its name.
+    """
+
+    def __init__(self, crd: str) -> None:
+        super().__init__(
+            f"the CRD {crd} is being deleted, and every object of it: what was last heard is served until it is there again"
+        )
+
+
 class StreamError(SourceError):
     """A stream broke, fell silent, or carried something that is not what was asked for."""
 

@@ -34,6 +34,10 @@ RESOURCES = {
     "clusterproperties": ("about.k8s.io", "ClusterProperty"),
 }
 
+DOOMED = ["delete", "deletecollection", "get", "list", "watch"]
+VERBS = [*DOOMED, "patch", "create", "update"]
+"""What discovery offers of a custom resource; of one whose CRD is being deleted, less."""
+
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 encode = msgspec.json.encode
 
@@ -60,6 +64,7 @@ class Table:
     versions: list[str] | None = None
     ended: int = 0
     watching: int = 0
+    is_doomed: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -69,9 +74,10 @@ class FakeApi:
 
     Attributes:
         seen: Every request for a resource.
+        discovered: The path of every request for discovery.
         tokens: The bearer tokens that are taken; empty takes anyone.
         denied: The resources that nobody may read; `/apis` and `/version` stand for discovery.
-        faults: Answers by `list <resource>` or `watch <resource>`, used up one a request; an endless iterator is a lasting one.
+        faults: Answers by `list <resource>`, `watch <resource>`, or `discover <path>`, used up one a request; an endless iterator is a lasting one.
         bookmark_s: Between bookmarks; None sends none.
         uid: That of the namespace kube-system; None: it is not there. It is asked for as `get namespaces`.
     """
@@ -79,7 +85,7 @@ class FakeApi:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.tables = {resource: Table() for resource in RESOURCES}
         self.seen: list[Seen] = []
-        self.discovered = 0
+        self.discovered: list[str] = []
         self.tokens: set[str] = set()
         self.denied: set[str] = set()
         self.faults: dict[str, list[Answer | None] | itertools.cycle[Answer]] = {}
@@ -186,6 +192,10 @@ class FakeApi:
         if len(parts) < 4 or parts[0] != "apis":
             if is_known and f"/{parts[0]}" in self.denied:
                 return status(403, message=f'forbidden: cannot get path "{request.path}"')
+            fault = self._fault(f"discover {request.path}")
+            if fault is not None:
+                self.discovered.append(request.path)
+                return await fault(request)
             return status(401) if not is_known else self._discover(parts)
         _, group, version, resource = parts[:4]
         if resource == "selfsubjectaccessreviews":
@@ -224,7 +234,7 @@ class FakeApi:
         return web.json_response({"kind": "Namespace", "apiVersion": "v1", "metadata": metadata})
 
     def _discover(self, parts: list[str]) -> web.Response:
-        self.discovered += 1
+        self.discovered.append("/" + "/".join(parts))
         served = {
             (RESOURCES[resource][0], version): [*self._served(RESOURCES[resource][0], version)]
             for resource in RESOURCES
@@ -240,7 +250,10 @@ class FakeApi:
                 {"kind": "APIGroupList", "groups": [{"name": name, "versions": at} for name, at in groups.items()]}
             )
         if len(parts) == 3 and (parts[1], parts[2]) in served:
-            resources = [{"name": name, "verbs": ["get", "list", "watch"]} for name in served[parts[1], parts[2]]]
+            resources = [
+                {"name": name, "verbs": DOOMED if self.tables[name].is_doomed else VERBS}
+                for name in served[parts[1], parts[2]]
+            ]
             group_version = f"{parts[1]}/{parts[2]}"
             return web.json_response({"kind": "APIResourceList", "groupVersion": group_version, "resources": resources})
         return web.Response(status=404, text="404 page not found\n")

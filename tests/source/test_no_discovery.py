@@ -21,7 +21,7 @@ async def test_first_versions_are_followed(api: FakeApi, tmp_path: Path) -> None
         await settled(api, it)
         api.put("serviceimports", "b")
         await until(lambda: it.names == {"a", "b"})
-        assert api.discovered == 0
+        assert api.discovered == []
         assert set(it.told.whole.values()) == {True}
 
 

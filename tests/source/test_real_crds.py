@@ -7,6 +7,8 @@ What is published is held to the objects (`answering`). CRDs that are absent are
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +29,12 @@ pytestmark = pytest.mark.servers
 
 CRDS = "customresourcedefinitions"
 V1 = "apiextensions.k8s.io/v1"
+MCS = "multicluster.x-k8s.io/v1beta1"
 IMPORTS_CRD = "serviceimports.multicluster.x-k8s.io"
+EXPORTS_CRD = "serviceexports.multicluster.x-k8s.io"
+CLUSTERSET = {IMPORTS_CRD, EXPORTS_CRD}
+SPACES = 4
+"""Namespaces that `fill` shares its imports out to."""
 BACK_S = 10.0
 PORTS = ["pg 5432/TCP"]
 NATIVE = manifests.native_slice("pods", "db-0=10.1.0.1", ports=PORTS)
@@ -71,20 +78,82 @@ async def test_crds_that_are_installed_late(bare: Audited, api: Api) -> None:
         await until(lambda: it.ask("kept.test") == "10.0.0.2", 1.0)
 
 
-async def test_a_crd_that_is_deleted_while_we_listen(bare: Audited, api: Api) -> None:
-    """The API server deletes the objects first, and says so of each: the answers follow. Reinstalled, it is read again."""
+@pytest.mark.parametrize("imports", [5, 500])
+async def test_crds_that_are_deleted_while_we_listen(bare: Audited, api: Api, imports: int) -> None:
+    """
+    The API server deletes the objects first and says so of each: they are kept, and it is said why. Made again, they are read.
+
+    Both CRDs of the clusterset are deleted, as by `helm uninstall`.
+    """
     await asyncio.to_thread(bare.cluster.install, crd_manifests())
     bare.apply(*OBJECTS)
-    async with answering(bare.cluster.kubeconfig(USER)) as it:
+    await asyncio.to_thread(fill, api, imports)
+    kept = ("kept.test", "pods.test", "db-0.west.pods.test", *(f"s{n}.n{n % SPACES}" for n in range(imports)))
+    async with answering(bare.cluster.kubeconfig(USER), keep=kept) as it:
         await it.agrees(api)
-        api.delete(V1, CRDS, None, IMPORTS_CRD)
-        await until(lambda: "not served any more" in it.problems(), BACK_S)
+        known, updates = it.records(), len(it.updates)
+        for crd in (IMPORTS_CRD, EXPORTS_CRD):
+            api.delete(V1, CRDS, None, crd)
+        await until(lambda: f"the CRD {IMPORTS_CRD} is being deleted" in it.problems(), BACK_S)
         assert it.health.state is State.STALE
-        assert it.records() == set(), "not kept: each object was said to be deleted before the CRD was"
-        await it.agrees(api, BACK_S)
+        assert "what was last heard is served" in it.health.cause
+        await until(lambda: {one["metadata"]["name"] for one in api.list(V1, CRDS)}.isdisjoint(CLUSTERSET), 60.0)
+        await until(lambda: it.problems().count("not served any more") == 2, BACK_S)
+        assert it.records() == known
+        assert len(it.updates) == updates, "nothing at all was published: no answer was another at any time"
+        assert it.health.state is State.STALE
+        it.kept = set()  # what is not there when the CRD is back, is not there
         await asyncio.to_thread(bare.cluster.install, crd_manifests())
         bare.apply(*OBJECTS)
+        await asyncio.to_thread(fill, api, 5)
         await it.agrees(api, BACK_S)
+        await it.is_(State.SYNCED, BACK_S)
+        assert it.health.streams[IMPORTS].drift == 0
+
+
+async def test_objects_that_are_deleted_while_their_crd_stays(bare: Audited, api: Api) -> None:
+    """One is gone at once; fifty, as a namespace is emptied, within a second; and nothing is wrong."""
+    await asyncio.to_thread(bare.cluster.install, crd_manifests())
+    bare.apply(*OBJECTS)
+    await asyncio.to_thread(fill, api, 5 + 50 * SPACES)
+    async with answering(bare.cluster.kubeconfig(USER)) as it:
+        await it.agrees(api)
+        took_s = []
+        for number in range(5):
+            assert it.ask(f"s{number}.n{number % SPACES}") == "10.0.0.1"
+            await asyncio.to_thread(api.delete, MCS, "serviceimports", f"n{number % SPACES}", f"s{number}")
+            started = time.monotonic()
+            while it.ask(f"s{number}.n{number % SPACES}") != "NXDOMAIN":
+                assert time.monotonic() - started < 1.0
+                await asyncio.sleep(0.001)
+            took_s.append(time.monotonic() - started)
+            await asyncio.sleep(0.2)
+        print("gone after the server said so, in ms:", *(round(1000 * one, 1) for one in took_s))
+        assert min(took_s) < 0.05
+        await asyncio.to_thread(api.delete_all, MCS, "serviceimports", "n1")
+        await it.agrees(api, 1.0)
+        assert it.ask("s51.n1") == "NXDOMAIN"
+        assert it.ask("s52.n2") == "10.0.0.1"
+        assert it.health.state is State.SYNCED
+        assert not it.health.streams[IMPORTS].errors
+
+
+async def test_a_crd_that_is_made_again_at_once(bare: Audited, api: Api) -> None:
+    """The objects are kept until the CRD has been there for a list; what that finds counts, even if it is nothing."""
+    await asyncio.to_thread(bare.cluster.install, crd_manifests())
+    bare.apply(*OBJECTS)
+    async with answering(bare.cluster.kubeconfig(USER), replace(REAL, absent_s=2.0), ["kept.test"]) as it:
+        await it.agrees(api)
+        api.delete(V1, CRDS, None, IMPORTS_CRD)
+        wait_until(
+            lambda: IMPORTS_CRD not in {one["metadata"]["name"] for one in api.list(V1, CRDS)}, 10.0, "it is gone"
+        )
+        await asyncio.to_thread(bare.cluster.install, crd_manifests())
+        assert it.ask("kept.test") == "10.0.0.1"
+        it.judge()
+        it.kept = set()
+        await it.agrees(api, BACK_S)
+        assert it.ask("kept.test") == "NXDOMAIN"
         await it.is_(State.SYNCED, BACK_S)
 
 
@@ -140,6 +209,14 @@ async def test_v1alpha1_alone_and_then_v1beta1_beside_it(bare: Audited, api: Api
             await it.agrees(api, BACK_S)
             await it.is_(State.SYNCED, BACK_S)
             assert it.health.streams[IMPORTS].drift == 0
+
+
+def fill(api: Api, imports: int) -> None:
+    """Make so many ServiceImports."""
+    for number in range(SPACES):
+        api.ensure_namespace(f"n{number}")
+    made = (manifests.service_import(f"s{n}", namespace=f"n{n % SPACES}", ips=["10.0.0.1"]) for n in range(imports))
+    api.bulk(json.loads(one) for one in made)
 
 
 def read_of(said: list[EventDict]) -> list[object]:

@@ -34,6 +34,7 @@ class Kind(Struct, frozen=True):
         versions: Those we can read, the preferred one first.
         name: Its `kind`; that of its lists ends in `List`.
         type: What one object is decoded to.
+        is_custom: It has a CRD, which can be deleted.
     """
 
     resource: Resource
@@ -41,6 +42,12 @@ class Kind(Struct, frozen=True):
     versions: tuple[str, ...]
     name: str
     type: type[Any]
+    is_custom: bool = True
+
+    @property
+    def crd(self) -> str:
+        """Return the name of its CRD."""
+        return f"{self.resource}.{self.group}"
 
     def path(self, version: str) -> str:
         """Return the path of all objects of this kind, in every namespace."""
@@ -52,7 +59,7 @@ _MCS: Final = "multicluster.x-k8s.io"
 KINDS: Final = (
     Kind(Resource.SERVICE_IMPORTS, _MCS, ("v1beta1", "v1alpha1"), "ServiceImport", ServiceImport),
     Kind(Resource.SERVICE_EXPORTS, _MCS, ("v1beta1", "v1alpha1"), "ServiceExport", ServiceExport),
-    Kind(Resource.ENDPOINT_SLICES, "discovery.k8s.io", ("v1",), "EndpointSlice", EndpointSlice),
+    Kind(Resource.ENDPOINT_SLICES, "discovery.k8s.io", ("v1",), "EndpointSlice", EndpointSlice, is_custom=False),
     Kind(
         Resource.CLUSTER_PROPERTIES, "about.k8s.io", ("v1", "v1beta1", "v1alpha1"), "ClusterProperty", ClusterProperty
     ),
@@ -132,6 +139,28 @@ async def find_in(get: Get, kind: Kind, served: Iterable[str]) -> str | None:
     return None
 
 
+async def verbs_served(get: Get, kind: Kind, version: str) -> frozenset[str] | None:
+    """
+    Ask an API server what can be done with `kind` in one version.
+
+    Returns:
+        The verbs, or None where the server does not serve it so, by its own word.
+
+    Raises:
+        SourceError: The server gave no trustworthy answer. An ApiError 404 tells that discovery is not there at all.
+    """
+    group_version = f"{kind.group}/{version}"
+    try:
+        body = await get(f"/apis/{group_version}")
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        versions_served(await get("/apis"), kind.group)
+        return None
+    found = _resources(body, group_version)
+    return next((frozenset(entry.verbs) for entry in found if entry.name == kind.resource), None)
+
+
 def versions_served(body: bytes, group: str) -> tuple[str, ...]:
     """
     Read `/apis`.
@@ -164,10 +193,15 @@ def resources_served(body: bytes, group_version: str) -> frozenset[str]:
     Raises:
         StreamError: It is not the list of resources of this version.
     """
+    return frozenset(entry.name for entry in _resources(body, group_version) if {"list", "watch"} <= set(entry.verbs))
+
+
+def _resources(body: bytes, group_version: str) -> list[_Resource]:
+    """Decode the list of resources of a version, and make sure that it is of this one."""
     found = _decode(body, _Resources, "APIResourceList")
     if found.group_version != group_version:
         raise StreamError(f"expected the resources of {group_version}, found those of {found.group_version[:64]!r}")
-    return frozenset(entry.name for entry in found.resources if {"list", "watch"} <= set(entry.verbs))
+    return found.resources
 
 
 _Document = TypeVar("_Document", _Groups, _Resources)

@@ -11,6 +11,8 @@ Not here: the objects, and what the quotas are (`mcsdns.source.quota`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
 from mcsdns.source.objects import Object
@@ -42,6 +44,18 @@ class Ledger:
 
     def __contains__(self, obj: Object) -> bool:
         return hash((obj.metadata.namespace, obj.metadata.name)) in self.told.entries
+
+    def misses(self, last: Iterable[Object], *, is_first: bool) -> bool:
+        """
+        Tell whether a list lacks anything that is known.
+
+        Args:
+            last: Its last page, which has not been told.
+            is_first: There is no other page.
+        """
+        missing = set(self.told.entries)
+        missing.difference_update(hash((obj.metadata.namespace, obj.metadata.name)) for obj in last)
+        return bool(missing if is_first else missing - self.listed.entries.keys())
 
     def begin(self) -> None:
         """Begin to collect a list, and forget one that was not ended."""

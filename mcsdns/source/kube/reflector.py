@@ -20,7 +20,15 @@ from random import Random
 
 import structlog
 
-from mcsdns.errors import ApiError, GoneError, OtherClusterError, SourceError, StreamError, TooLargeError
+from mcsdns.errors import (
+    ApiError,
+    CrdDeletedError,
+    GoneError,
+    OtherClusterError,
+    SourceError,
+    StreamError,
+    TooLargeError,
+)
 from mcsdns.source.events import Sink
 from mcsdns.source.health import OTHER_CLUSTER, Health
 from mcsdns.source.kube.backoff import Backoff
@@ -31,6 +39,7 @@ from mcsdns.source.kube.identity import Identity
 from mcsdns.source.kube.link import Link
 from mcsdns.source.kube.pages import Pages
 from mcsdns.source.kube.reader import Outcome, WatchReader
+from mcsdns.source.kube.removal import Guarded, Removal
 from mcsdns.source.kube.settings import Timing
 from mcsdns.source.kube.teller import Teller
 from mcsdns.source.kube.turn import (
@@ -39,6 +48,7 @@ from mcsdns.source.kube.turn import (
     After,
     CheckDue,
     Denied,
+    Doomed,
     Emit,
     Ended,
     Failed,
@@ -92,6 +102,7 @@ class Reflector:
         self._backoff = Backoff.of(timing, rng)
         self._log = structlog.get_logger().bind(cluster=cluster, resource=str(kind.resource))
         self._state = START
+        self._removal = Removal(kind, timing, clock)
         self._pages = Pages(kind, clock, self._log)
         self._objects: list[Object] = []
         self._was_refused = False
@@ -131,6 +142,8 @@ class Reflector:
         except TooLargeError as error:
             self._pages.ask_for_smaller()
             return Outcome(Failed(), "too_large", str(error))
+        except CrdDeletedError as error:
+            return Outcome(Doomed(), "deleted", str(error))
         except OtherClusterError as error:
             return Outcome(Failed(), OTHER_CLUSTER, str(error))
         except StreamError as error:
@@ -164,14 +177,17 @@ class Reflector:
         if page is None:
             self._health.reads(self._kind.resource, None)
             await self._make_sure(client, self._pages.asked_at)
-            return Outcome(Absent(), "deleted", f"{self._kind.resource}.{self._kind.group} is not served any more")
+            problem = f"{self._kind.crd} is not served any more: what was last heard is served until it is there again"
+            return Outcome(Absent(), "deleted", problem)
         self._health.reads(self._kind.resource, f"{self._kind.group}/{self._pages.version}")
         self._accepted()
         following = page.metadata.token or ""
         if not following:
             await self._make_sure(client, self._pages.asked_at)
         self._objects = await self._teller.decode(page)
-        had = len(self._teller.ledger)
+        had, is_first = len(self._teller.ledger), self._state.phase is Phase.EMPTY
+        if not following and had and self._teller.ledger.misses(self._objects, is_first=is_first):
+            await self._removal.check(client, self._pages.version)
         return Outcome(Page(page.metadata.resource_version, following, len(self._objects), had))
 
     async def _watch(self, client: Client, rv: str, *, is_sure: bool) -> Outcome:
@@ -182,6 +198,8 @@ class Reflector:
             "resourceVersion": rv,
             "timeoutSeconds": str(self._rng.randint(*self._timing.watch_limit_s)),
         }
+        if self._removal.is_open:
+            await self._removal.check(client, self._pages.version)
         asked_at = self._clock()
         with closing(await client.watch(self._kind.path(self._pages.version), query)) as stream:
             self._accepted()
@@ -199,7 +217,7 @@ class Reflector:
                 clock=self._clock,
             )
             try:
-                outcome = await reader.read(stream)
+                outcome = await reader.read(Guarded(stream, self._removal, client, self._pages.version))
                 # We ended it ourselves, for another connection: go on there at once.
                 return Outcome(Ended(is_early=False)) if client.is_retired else outcome
             finally:

@@ -61,6 +61,10 @@ class Timing(Struct, frozen=True):
         absent_s: Between looks for a CRD that is not installed.
         denied_s: Bounds of the wait after a 403: RBAC is repaired by people, in minutes.
         identity_gap_s: At most two questions which cluster it is are asked in this time, whatever breaks.
+        removal_settle_s: From a deletion to the question whether its CRD is being deleted: a discovery that lags behind the
+            watch must not be believed. It was never seen to (docs/decisions/0013), so this is room for a server that is worse.
+        removal_gap_s: At most one such question in this time, however many objects are deleted.
+        removal_limit_s: For one such question.
         confirm_s: Before the second list that confirms a suddenly empty one.
         connect_limit_s: For TCP and TLS.
         read_limit_s: Silence after which a request that is not a watch has failed.
@@ -83,6 +87,9 @@ class Timing(Struct, frozen=True):
     absent_s: float = 30.0
     denied_s: tuple[float, float] = (30.0, 60.0)
     identity_gap_s: float = 2.0
+    removal_settle_s: float = 0.02
+    removal_gap_s: float = 0.1
+    removal_limit_s: float = 5.0
     confirm_s: float = 2.0
     connect_limit_s: float = 10.0
     read_limit_s: float = 30.0

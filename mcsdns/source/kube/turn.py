@@ -117,6 +117,10 @@ class Absent(Struct, frozen=True):
     """The API server does not serve this resource (404, and its own list of what it serves agrees)."""
 
 
+class Doomed(Struct, frozen=True):
+    """The CRD of this resource is being deleted, and its objects with it."""
+
+
 class Denied(Struct, frozen=True):
     """We may not read this resource (403)."""
 
@@ -131,7 +135,7 @@ class CheckDue(Struct, frozen=True):
     """It is time to compare with a new list."""
 
 
-Seen = Page | Progress | Bookmark | Ended | Silent | Gone | Unreadable | Absent | Denied | Failed | CheckDue
+Seen = Page | Progress | Bookmark | Ended | Silent | Gone | Unreadable | Absent | Doomed | Denied | Failed | CheckDue
 
 
 class List(Struct, frozen=True):

@@ -10,6 +10,7 @@ The reflector's state machine: what it concludes from what it has just seen, and
 | EMPTY, LISTING | Page, the last, doubtful (1)    |                  | EMPTY      | List        | CONFIRM  |
 | EMPTY, LISTING | Absent, never listed            | INIT DONE        | EMPTY      | List        | ABSENT   |
 | EMPTY, LISTING | Absent, listed before (2)       |                  | EMPTY      | List        | ABSENT   |
+| EMPTY, LISTING | Doomed                          |                  | EMPTY      | List        | ABSENT   |
 | EMPTY, LISTING | Denied, nothing told yet        | INIT PARTIAL     | EMPTY      | List        | as below |
 | EMPTY, LISTING | Denied                          |                  | EMPTY      | List        | as below |
 | EMPTY, LISTING | Gone, Failed                    |                  | EMPTY      | List        | BACKOFF  |
@@ -25,11 +26,12 @@ The reflector's state machine: what it concludes from what it has just seen, and
 | any            | Denied, the first times (7)     | as above         | as above   | as above    | BACKOFF  |
 | any            | Denied, again and again         | as above         | as above   | as above    | DENIED   |
 | WATCHING       | Gone, Unreadable, Absent (6)    |                  | EMPTY      | List        | BACKOFF  |
+| WATCHING       | Doomed (2)                      |                  | EMPTY      | List        | ABSENT   |
 | WATCHING       | CheckDue                        |                  | EMPTY      | List        | NOW      |
 | any            | Failed, worth trying at once    | as above         | as above   | as above    | NOW      |
 
 1. Nothing, or less than half of more than 20, where there was something: a second list decides.
-2. The CRD was deleted: what it held is kept, and it is said.
+2. The CRD was deleted, or is being deleted: what it held is kept, and it is said.
 3. The stream was well, so a list that only checks, and of which nothing has been told, does not stop it.
 4. The server's data is older than what we have seen from it: etcd was restored.
 5. Sooner than a healthy one ever does: it would turn into a loop of requests.
@@ -59,6 +61,7 @@ from mcsdns.source.kube.turn import (
     Bookmark,
     CheckDue,
     Denied,
+    Doomed,
     Emit,
     Ended,
     Failed,
@@ -100,6 +103,8 @@ def step(state: State, seen: Seen) -> Turn:
             emits = (Emit.INIT, Emit.DONE) if state.told in {Told.NOTHING, Told.PARTIAL} else ()
             told = Told.ABSENT if emits else state.told
             return Turn(_empty(state, "absent", told), emits, List(), After.ABSENT)
+        case Doomed():
+            return Turn(_empty(state, "absent"), (), List(), After.ABSENT)
         case Denied():
             emits = (Emit.INIT, Emit.PARTIAL) if state.told is Told.NOTHING else ()
             told = Told.PARTIAL if emits else state.told
@@ -155,6 +160,8 @@ def _step_watching(state: State, seen: Seen) -> Turn:
             return Turn(state, (), Watch(state.rv), After.NOW if at_once else After.BACKOFF)
         case Denied():
             return Turn(_denied(state), (), Watch(state.rv), _after_denial(state))
+        case Doomed():
+            return Turn(_empty(state, "absent"), (), List(), After.ABSENT)
         case CheckDue():
             return Turn(_empty(state, "check"), (), List(), After.NOW)
         case Gone() | Unreadable() | Absent():
