@@ -77,7 +77,8 @@ class FakeApi:
         discovered: The path of every request for discovery.
         tokens: The bearer tokens that are taken; empty takes anyone.
         denied: The resources that nobody may read; `/apis` and `/version` stand for discovery.
-        faults: Answers by `list <resource>`, `watch <resource>`, or `discover <path>`, used up one a request; an endless iterator is a lasting one.
+        faults: Answers by `list <resource>`, `watch <resource>`, or `discover <path>`, used up one a request; an endless iterator
+            is a lasting one.
         bookmark_s: Between bookmarks; None sends none.
         uid: That of the namespace kube-system; None: it is not there. It is asked for as `get namespaces`.
     """
