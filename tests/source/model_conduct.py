@@ -5,13 +5,13 @@ Carries out a script of the model test, and knows how much may be asked of the p
    ever ailed its server. After a trouble that takes `CALM_S`; after a restore that nobody could notice, until the next list.
 2. No storm: at most `BURST` requests of a kind in the first 10 s of a trouble, and 0.25/s of a resource in the long run.
 3. The books are right: no list but for a reason that there was, no drift but by what a reader could not see.
-4. At the end, when every trouble is over: everybody knows the truth, and the answers are those that the oracle gives.
+4. A CRD that is deleted takes nothing with it, until it is there again.
+5. At the end, when every trouble is over: everybody knows the truth, and the answers are those that the oracle gives.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from typing import Any, Final
 
 from mcsdns.clusterset.model import ServiceKey
@@ -20,7 +20,7 @@ from mcsdns.source.health import State
 from mcsdns.zone.names import from_text, is_within
 from mcsdns.zone.rrset import Type
 from tests.oracle import expected_records
-from tests.source.model_objects import EXPORTS, IMPORTS, NATIVE, PROPERTIES, SHAPES, SLICES
+from tests.source.model_objects import EXPORTS, IMPORTS, NATIVE, PROPERTIES, SHAPES, SLICES, octets
 from tests.source.model_reader import NXDOMAIN, Reader
 from tests.source.model_script import Action
 from tests.source.model_server import VERBS, VERSIONS, Trouble
@@ -65,6 +65,7 @@ class Conduct:
         self._ailed = dict.fromkeys(self._streams, 0)
         self._since = dict.fromkeys(self._streams, self._clock())
         self._kept = dict.fromkeys(self._streams, False)
+        self._safe: dict[Stream, dict[Any, Any]] = {}
         self._gone: dict[Stream, int] = dict.fromkeys(self._streams, 0)
         self._reasons: dict[str, set[str]] = {name: {"check", "interrupted"} for name in world.members}
 
@@ -84,7 +85,7 @@ class Conduct:
         for member in self._world.members.values():
             self._heal(member)
             for resource in Resource:
-                if member.server.versions[resource] != VERSIONS[resource]:
+                if member.server.versions[resource] != VERSIONS[resource] or resource in member.server.doomed:
                     self._serve(member, (resource, VERSIONS[resource]))
             if member.server.token != member.server.accepted:
                 self._rotate(member, "both")
@@ -109,9 +110,11 @@ class Conduct:
         self._check_knowledge()
         self._check_heard()
         self._check_requests()
+        for (name, resource), safe in self._safe.items():
+            assert self._world.members[name].told.objects[resource] == safe, f"{name}: {resource} went with their CRD"
 
     def _put(self, member: Member, resource: Resource, key: Any, shape: int) -> None:
-        if resource in member.server.store.hidden:
+        if resource in member.server.store.hidden | member.server.doomed:
             return  # Without its CRD nothing can be written.
         before = member.server.store.objects[resource].get(key)
         epoch = member.server.put(resource, key, SHAPES[resource][shape])
@@ -122,7 +125,7 @@ class Conduct:
             self._note_gone(member, resource)
 
     def _remove(self, member: Member, resource: Resource, key: Any, shows_old: bool) -> None:
-        if resource in member.server.store.hidden:
+        if resource in member.server.store.hidden | member.server.doomed:
             return
         member.server.remove(resource, key, shows_old=shows_old)
         self._note_gone(member, resource)
@@ -146,6 +149,7 @@ class Conduct:
             # A list that fails at once stops no watch that is well.
             is_plain = what in PLAIN or what[0] == "wrong"
             self._kept[member.name, resource] = is_calm and verb == "list" and then is None and is_plain
+            self._safe.pop((member.name, resource), None)
         self._expect(member, "gone", "version", "unreadable", "denied", "absent")
         if then is not None:
             self._touch(member, scope, then)
@@ -175,13 +179,29 @@ class Conduct:
         for resource in Resource:
             self._ail(member, resource, RESTORED_S)
             self._gone[member.name, resource] += 1000
+            self._safe.pop((member.name, resource), None)
 
     def _serve(self, member: Member, served: tuple[Resource, tuple[str, ...]]) -> None:
         resource, versions = served
+        if versions:
+            self._safe.pop((member.name, resource), None)
         member.server.serve(resource, versions)
         self._expect(member, "version", "absent", "gone")
         self._ail(member, resource, CALM_S)
         self._note_gone(member, resource)
+
+    def _doom(self, member: Member, resource: Resource, kept: int) -> None:
+        server, stream = member.server, (member.name, resource)
+        if not server.versions[resource] or resource in server.doomed:
+            return
+        known = member.told.objects[resource]
+        is_sure = all(self._is_calm(member, one) for one in Resource) and not server.troubles
+        if is_sure and known == server.store.truth(resource, server.store.moment):
+            self._safe[stream] = dict(known)
+        server.doom(resource, kept)
+        self._expect(member, "absent", "version", "gone")
+        self._ail(member, resource, CALM_S)
+        self._gone[stream] += len(known)
 
     def _lie(self, member: Member, resource: Resource, percent: int) -> None:
         member.server.lies[resource] = percent
@@ -213,13 +233,15 @@ class Conduct:
     def _is_calm(self, member: Member, resource: Resource) -> bool:
         """Tell whether what ever ailed a stream has no effect any more."""
         stream = (member.name, resource)
-        is_well = self._kept[stream] or self._is_well(member, resource)
+        is_kept = self._kept[stream] and member.server.discovery_trouble is None  # else deletions wait
+        is_well = is_kept or self._is_well(member, resource)
         return is_well and self._clock() >= self._calm_at[stream]
 
     def _is_well(self, member: Member, resource: Resource) -> bool:
         server = member.server
         is_troubled = any((verb, resource) in server.troubles for verb in VERBS)
-        return not is_troubled and bool(server.versions[resource]) and server.token == server.accepted
+        is_served = bool(server.versions[resource]) and resource not in server.doomed
+        return not is_troubled and is_served and server.token == server.accepted
 
     def _note_gone(self, member: Member, resource: Resource) -> None:
         """Note that an object left while its stream may not have told so: the next list will find that it drifted."""
@@ -267,17 +289,9 @@ class Conduct:
         state: Any = {name: member.told.objects for name, member in self._world.members.items()}
         expected: dict[tuple[bytes, int], set[bytes]] = {}
         for owner, _, _, rrtype, rdata in expected_records(state, {}, reader.view):
-            expected.setdefault((from_text(owner), Type[rrtype]), set()).add(_octets(rrtype, rdata))
+            expected.setdefault((from_text(owner), Type[rrtype]), set()).add(octets(rrtype, rdata))
         found = reader.read_all()
         found |= {pair: reader.ask(*pair) for pair in expected}
         for pair, answer in found.items():
             assert {record[2] for record in answer.answer} == expected.get(pair, set()), pair
             assert answer.rcode != NXDOMAIN or not any(is_within(owner, pair[0]) for owner, _ in expected), pair
-
-
-def _octets(rrtype: str, rdata: str) -> bytes:
-    """Give RDATA in wire format."""
-    if rrtype != "SRV":
-        return ipaddress.ip_address(rdata).packed
-    *numbers, target = rdata.split()
-    return b"".join(int(number).to_bytes(2, "big") for number in numbers) + from_text(target)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from mcsdns.clusterset.model import ServiceKey
 from mcsdns.source.events import Resource
 from mcsdns.source.objects import CLUSTER_ID_PROPERTY
+from mcsdns.zone.names import from_text
 
 CLUSTERS: Final = ("a", "b", "c")
 """Configured names, in the order of the configuration."""
@@ -151,3 +152,11 @@ NATIVE: Final = {
     if service
 }
 """For each service name a shape of a slice that is its cluster's own."""
+
+
+def octets(rrtype: str, rdata: str) -> bytes:
+    """Give RDATA, as the oracle writes it, in wire format."""
+    if rrtype != "SRV":
+        return ipaddress.ip_address(rdata).packed
+    *numbers, target = rdata.split()
+    return b"".join(int(number).to_bytes(2, "big") for number in numbers) + from_text(target)

@@ -23,6 +23,7 @@ from mcsdns.errors import SourceError, StreamError
 from mcsdns.source.events import Resource
 from mcsdns.source.kube.payload import error_of
 from mcsdns.source.objects import Object
+from tests.source.model_bodies import WRONG, document
 from tests.source.model_objects import EXPORTS, IMPORTS, PROPERTIES, SLICES, ObjectKey, Shape
 from tests.source.model_store import GROUPS, NAMES, Change, Store
 from tests.source.model_stream import ModelStream
@@ -36,15 +37,6 @@ VERSIONS: Final[dict[Resource, tuple[str, ...]]] = {
     SLICES: ("v1",),
     PROPERTIES: ("v1alpha1",),
 }
-WRONG: Final = {
-    "html": b"<html><body>Sign in</body></html>",
-    "{}": b"{}",
-    "null": b'{"kind":"List","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":null}',
-    "other": b'{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[]}',
-    "group": b'{"kind":"%sList","apiVersion":"example.org/v1","metadata":{"resourceVersion":"9"},"items":[]}',
-    "no rv": b'{"kind":"%sList","apiVersion":"%s/v1","metadata":{},"items":[]}',
-}
-"""Bodies with status 200 that are no lists of what was asked for."""
 
 
 class Trouble(NamedTuple):
@@ -71,6 +63,7 @@ class ModelServer:
         troubles: By verb and resource.
         asked: For each verb and resource: when a list was begun, or a watch.
         lists: The last list of each resource that was begun.
+        doomed: The resources whose CRDs are being deleted.
         known: How many objects of a resource its reader knows.
         uid: Of its namespace kube-system: here is the place for a server that turns into another cluster's.
     """
@@ -83,6 +76,7 @@ class ModelServer:
         self.lists: dict[Resource, Listed] = {}
         self.lies: dict[Resource, int] = {}
         self.streams: set[ModelStream] = set()
+        self.doomed: set[Resource] = set()
         self.token = self.accepted = self.identity = 0
         self.uid = f"uid-{cluster}"
         self.known: Callable[[Resource], int] = lambda resource: 0
@@ -106,17 +100,33 @@ class ModelServer:
     def serve(self, resource: Resource, versions: tuple[str, ...]) -> None:
         """Serve a resource in these versions alone; in none: its CRD is not installed."""
         gone = set(self.versions[resource]) - set(versions)
+        if resource in self.doomed:
+            self.doom(resource, 0)
+            self.doomed.discard(resource)
         self.versions[resource] = versions
         self.store.hide(resource, is_hidden=not versions)
         for stream in self.open(resource):
             if stream.version in gone:
                 stream.finish()
 
+    def doom(self, resource: Resource, kept: int) -> None:
+        """Begin to delete a CRD, and with it all objects but so many, which have a finalizer: they go when it goes."""
+        self.doomed.add(resource)
+        for key in list(self.store.objects[resource])[kept:]:
+            self.remove(resource, key, shows_old=False)
+
     def restore(self, back: int) -> None:
         """Restart on an older state."""
         self.store.restore(back)
         for stream in list(self.streams):
             stream.fail("restarted")
+
+    @property
+    def discovery_trouble(self) -> Trouble | None:
+        """Return what ails discovery: what ails all resources alike."""
+        first, *others = {self.troubles.get(("list", resource)) for resource in Resource}
+        is_its = not others and first is not None and first.what in ("refused", "status", "wrong", "hang")
+        return first if is_its else None
 
     def open(self, resource: Resource) -> list[ModelStream]:
         """Return the watches of a resource that are open."""
@@ -215,25 +225,11 @@ class ModelServer:
         return stream
 
     async def _discover(self, parts: list[str]) -> bytes:
-        # What ails discovery is what ails all resources alike.
-        ails = {self.troubles.get(("list", resource)) for resource in Resource}
+        trouble = self.discovery_trouble
         await asyncio.sleep(LATENCY_S)
-        trouble = ails.pop()
-        if trouble is not None and not ails and trouble.what in ("refused", "status", "wrong", "hang"):
+        if trouble is not None:
             await self._list_in_trouble(trouble, IMPORTS)
-        served = {f"{GROUPS[r]}/{version}" for r in Resource for version in self.versions[r]}
-        if parts == ["apis"]:
-            groups: dict[str, list[dict[str, str]]] = {}
-            for one in sorted(served):
-                group, _, version = one.partition("/")
-                groups.setdefault(group, []).append({"groupVersion": one, "version": version})
-            return encode({"kind": "APIGroupList", "groups": [{"name": g, "versions": v} for g, v in groups.items()]})
-        wanted = "/".join(parts[1:])
-        if wanted not in served:
-            raise error_of(404, b"404 page not found\n")
-        names = [r for r in Resource if GROUPS[r] == parts[1] and parts[2] in self.versions[r]]
-        resources = [{"name": name, "verbs": ["get", "list", "watch"]} for name in names]
-        return encode({"kind": "APIResourceList", "groupVersion": wanted, "resources": resources})
+        return document(parts, self.versions, self.doomed)
 
     def _authorize(self, authorization: str | None) -> None:
         if authorization != f"Bearer {self.accepted}":

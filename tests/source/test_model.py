@@ -9,6 +9,7 @@ The model test: random objects, events and faults in several clusters, against e
 | `model_conduct`  | does it, and knows what may be asked of the product at each moment          |
 | `model_world`    | the product's chain, from `KubeSource` to `Answers`                         |
 | `model_server`   | API servers in memory; `model_store` is their etcd, `model_stream` a watch  |
+| `model_bodies`   | what servers say that is no objects                                         |
 | `model_client`   | stands in for what has sockets and threads                                  |
 | `model_objects`  | objects of which every record tells which write it is from                  |
 | `model_told`     | judges what a reader tells                                                  |
