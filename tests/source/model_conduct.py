@@ -78,10 +78,13 @@ class Conduct:
             for _ in range(more[0]):
                 await asyncio.sleep(0)
         elif more[0] in self._world.members:
+            if what == "doom":
+                await self._wait(2 * PROMPT_S)  # so that what is known is what there is
             getattr(self, f"_{what}")(self._world.members[more[0]], *more[1:])
 
     async def end(self) -> None:
         """End every trouble, let time pass, and check that everybody knows the truth."""
+        await self._wait(PROMPT_S)
         for member in self._world.members.values():
             self._heal(member)
             for resource in Resource:
@@ -192,13 +195,11 @@ class Conduct:
 
     def _doom(self, member: Member, resource: Resource, kept: int) -> None:
         server, stream = member.server, (member.name, resource)
-        if not server.versions[resource] or resource in server.doomed:
-            return
         known = member.told.objects[resource]
-        is_sure = all(self._is_calm(member, one) for one in Resource) and not server.troubles
-        if is_sure and known == server.store.truth(resource, server.store.moment):
+        if self._is_calm(member, resource) and known == server.store.truth(resource, server.store.moment):
             self._safe[stream] = dict(known)
-        server.doom(resource, kept)
+        if server.versions[resource]:
+            server.doom(resource, kept)
         self._expect(member, "absent", "version", "gone")
         self._ail(member, resource, CALM_S)
         self._gone[stream] += len(known)
@@ -234,8 +235,7 @@ class Conduct:
         """Tell whether what ever ailed a stream has no effect any more."""
         stream = (member.name, resource)
         is_kept = self._kept[stream] and member.server.discovery_trouble is None  # else deletions wait
-        is_well = is_kept or self._is_well(member, resource)
-        return is_well and self._clock() >= self._calm_at[stream]
+        return (is_kept or self._is_well(member, resource)) and self._clock() >= self._calm_at[stream]
 
     def _is_well(self, member: Member, resource: Resource) -> bool:
         server = member.server

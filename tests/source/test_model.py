@@ -58,7 +58,7 @@ async def example(script: Script) -> None:
         servers |= {name: member.server for name, member in world.members.items()}
         conduct = Conduct(world)
         for action in script.before:
-            if action[0] not in ("wait", "turns"):
+            if action[0] not in ("wait", "turns", "doom"):
                 await conduct.act(action)
         async with world.running():
             for action in script.actions:
