@@ -249,7 +249,8 @@ def _access_findings(probe: Probe) -> Iterator[Finding]:
     if probe.discovery_problem is not None:
         yield Finding(
             "warning",
-            f"/apis may not be read: {probe.discovery_problem}; only the first version of each resource is tried",
+            f"/apis may not be read: {probe.discovery_problem}; only the first version of each resource is tried, and of a CRD"
+            " that is deleted it is not known that its objects are to be kept",
             "bind the ClusterRole system:discovery to this identity, as Kubernetes does by default",
         )
 

@@ -39,7 +39,7 @@ from mcsdns.source.kube.identity import Identity
 from mcsdns.source.kube.link import Link
 from mcsdns.source.kube.pages import Pages
 from mcsdns.source.kube.reader import Outcome, WatchReader
-from mcsdns.source.kube.removal import Guarded, Removal
+from mcsdns.source.kube.removal import Removal
 from mcsdns.source.kube.settings import Timing
 from mcsdns.source.kube.teller import Teller
 from mcsdns.source.kube.turn import (
@@ -217,7 +217,7 @@ class Reflector:
                 clock=self._clock,
             )
             try:
-                outcome = await reader.read(Guarded(stream, self._removal, client, self._pages.version))
+                outcome = await reader.read(self._removal.guard(stream, client, self._pages.version))
                 # We ended it ourselves, for another connection: go on there at once.
                 return Outcome(Ended(is_early=False)) if client.is_retired else outcome
             finally:

@@ -47,7 +47,6 @@ class Removal:
 
     def __init__(self, kind: Kind, timing: Timing, clock: Callable[[], float]) -> None:
         self.is_open = False
-        self.is_needed = kind.is_custom
         self._kind = kind
         self._timing = timing
         self._clock = clock
@@ -65,7 +64,7 @@ class Removal:
             CrdDeletedError: It was.
             SourceError: It cannot be told just now. An ApiError 404 says that this version is not served any more.
         """
-        if not self.is_needed:
+        if not self._kind.is_custom:
             return
         timing = self._timing
         await asyncio.sleep(max(timing.removal_settle_s, self._asked_at + timing.removal_gap_s - self._clock()))
@@ -89,11 +88,15 @@ class Removal:
         if "delete" in verbs and "create" not in verbs:
             raise CrdDeletedError(self._kind.crd)
 
+    def guard(self, stream: Chunks, client: Client, version: str) -> Chunks:
+        """Return a watch of which nothing is taken for a deletion unchecked: the same one, where there is no CRD."""
+        return _Guarded(stream, self, client, version) if self._kind.is_custom else stream
+
     def _unsure(self, problem: str) -> str:
         return f"deletions wait: whether {self._kind.crd} itself is being deleted, discovery does not say: {problem}"
 
 
-class Guarded:
+class _Guarded:
     """
     The bytes of a watch, of which none that tell a deletion are given out before it is known to be one.
 
@@ -122,8 +125,6 @@ class Guarded:
         """
         if not self._held:
             chunk = await self._stream.chunk()
-            if not self._removal.is_needed:
-                return chunk
             seen = self._tail + chunk
             self._tail = seen[1 - len(_MARK) :]
             if _MARK not in seen:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mcsdns.errors import ApiError, StreamError
-from mcsdns.source.kube.discovery import KINDS, find, resources_served, versions_served
+from mcsdns.source.kube.discovery import KINDS, find, resources_served, verbs_served, versions_served
 
 IMPORTS = next(kind for kind in KINDS if kind.name == "ServiceImport")
 ALL = ["get", "list", "watch"]
@@ -67,3 +67,27 @@ def test_a_resource_has_to_be_listed_and_watched() -> None:
     assert resources_served(body, "g/v1") == {"a"}
     with pytest.raises(StreamError, match="expected the resources of g/v2"):
         resources_served(body, "g/v2")
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        (Server(v1beta1=["serviceimports"]), frozenset(ALL)),
+        (Server(v1beta1=["serviceexports"]), None),
+        (Server(v1alpha1=["serviceimports"]), None),
+        (Server(), None),
+    ],
+)
+async def test_what_can_be_done_with_a_version(server: Server, expected: frozenset[str] | None) -> None:
+    """None where the server itself says that it does not serve it so."""
+    assert await verbs_served(server.get, IMPORTS, "v1beta1") == expected
+
+
+async def test_a_404_is_no_word_of_a_server_without_discovery() -> None:
+    """It says nothing: it is raised."""
+
+    async def get(path: str) -> bytes:
+        raise ApiError(404, "page not found")
+
+    with pytest.raises(ApiError, match="404"):
+        await verbs_served(get, IMPORTS, "v1beta1")

@@ -59,3 +59,16 @@ def test_what_a_quota_refuses_is_no_drift() -> None:
     assert listed(ledger, "9", b="2", c="3") == 0
     assert listed(ledger, "9", a="1", b="2", c="3") == 1, "the one that the watch should have told"
     assert listed(ledger, "9", a="1", b="2", c="3") == 0
+
+
+def test_what_a_list_lacks() -> None:
+    """What is known and in none of its pages, be they told already or the last one; what is new makes no difference."""
+    ledger = empty()
+    assert not ledger.misses([], is_first=True)
+    listed(ledger, "", a="1", b="2")
+    assert ledger.misses([meta("a", "1")], is_first=True)
+    assert not ledger.misses([meta("a", "5"), meta("b", "2"), meta("c", "6")], is_first=True)
+    ledger.begin()
+    ledger.list(meta("a", "1"))
+    assert not ledger.misses([meta("b", "2")], is_first=False)
+    assert ledger.misses([meta("c", "3")], is_first=False)
