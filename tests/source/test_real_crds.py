@@ -97,9 +97,10 @@ async def test_crds_that_are_deleted_while_we_listen(bare: Audited, api: Api, im
                 await asyncio.to_thread(api.delete, V1, CRDS, None, crd)
             await it.is_(State.STALE, BACK_S)
         (stale,) = (line for line in said if line["event"] == "cluster stale")
-        assert f"the CRD {IMPORTS_CRD} is being deleted" in stale["error"]
+        assert any(crd in stale["error"] for crd in CLUSTERSET)
+        assert any(what in stale["error"] for what in ("is being deleted", "is not served")), "by then, it may be gone"
         assert "what was last heard is served" in stale["error"]
-        assert it.health.transitions[State.STALE, "deleted"] == 1
+        assert sum(count for (state, _), count in it.health.transitions.items() if state is State.STALE) == 1
         await until(lambda: {one["metadata"]["name"] for one in api.list(V1, CRDS)}.isdisjoint(CLUSTERSET), 60.0)
         await until(lambda: it.problems().count("not served any more") == 2, BACK_S)
         assert it.records() == known

@@ -84,7 +84,7 @@ class Removal:
             raise SourceError(self._unsure(str(error))) from error
         self.is_open = False
         if verbs is None:
-            raise ApiError(404, f"{self._kind.resource} are not served as {self._kind.group}/{version} any more")
+            raise ApiError(404, f"{self._kind.crd} is not served as {version} any more: what was last heard is served")
         if "delete" in verbs and "create" not in verbs:
             raise CrdDeletedError(self._kind.crd)
 
