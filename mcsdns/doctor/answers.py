@@ -14,6 +14,11 @@ from mcsdns.admin.status import ClusterStatus
 from mcsdns.doctor.facts import TRANSPORTS, Asked, Facts, Reply, Transport
 from mcsdns.doctor.finding import Finding
 
+ELSEWHERE = (
+    "look in the DNS server's configuration for a block of a longer zone, and in the stub block for anything but errors, cache,"
+    " prometheus, loadbalance and forward: rewrite, template, hosts and acl answer before forward does"
+)
+"""What to do where something answers before mcsdns is asked."""
 _BOTH = "open TCP beside UDP on the whole way: the Service's port 53, and 5353 in network policies and firewalls (docs/deploy.md)"
 
 
@@ -102,7 +107,13 @@ def replicas(facts: Facts) -> Iterator[Finding]:
             views.setdefault(view.name, {})[url] = view.hash
     for name, hashes in views.items():
         where = ", ".join(hashes)
-        if len(set(hashes.values())) > 1:
+        if len(set(hashes.values())) > 1 and name in facts.moving:
+            says = (
+                f"the view {name} changes while it is looked at, so its replicas cannot be compared by mcsdns_zone_hash"
+            )
+            calm = "name one record, with --name, or look at the alert McsdnsReplicasDisagree"
+            yield Finding(link="replicas", state="unknown", found=says, where=where, expected=expected, fix=calm)
+        elif len(set(hashes.values())) > 1:
             each = ", ".join(f"{url} has {value}" for url, value in hashes.items())
             says = f"replicas hold different records for the view {name}: by mcsdns_zone_hash, {each}"
             yield Finding(link="replicas", state="broken", found=says, where=where, expected=expected, fix=fix)
@@ -159,7 +170,14 @@ def _illness(facts: Facts, asked: Asked, transport: Transport) -> tuple[str, str
         return f"somebody else answers for {zone}: {reply.rcode} from the zone {reply.soa or '.'}", wiring
     if not _is_version(version):
         return f"it does not send {zone} to mcsdns: it says {_what(reply)} to dns-version.{zone}", wiring
+    if not (_is_denied(fresh, zone) or fresh.rcode == "SERVFAIL"):
+        says = f"something on the way answers names of svc.{zone} in mcsdns's place: it says {_what(fresh)} to one that nobody has"
+        return says, ELSEWHERE
     return None
+
+
+def _is_denied(reply: Reply, zone: str) -> bool:
+    return reply.rcode == "NXDOMAIN" and reply.soa in (None, zone)
 
 
 def _is_waiting(facts: Facts) -> bool:

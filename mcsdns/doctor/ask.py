@@ -25,7 +25,7 @@ UDP_PAYLOAD = 1232
 _RECORDS = ("A", "AAAA", "SRV", "TXT")
 
 
-async def ask_all(address: str, origin: str, zone: str, name: str | None, limit_s: float) -> Asked:
+async def ask_all(address: str, origin: str, zone: str, named: tuple[str, str] | None, limit_s: float) -> Asked:
     """
     Ask an address all that is to be asked.
 
@@ -33,22 +33,22 @@ async def ask_all(address: str, origin: str, zone: str, name: str | None, limit_
         address: `host:port`.
         origin: Where the address comes from.
         zone: Whose `dns-version` is asked for.
-        name: One more name to ask for, or None.
+        named: One more name to ask for and its type, or None.
         limit_s: Seconds to wait for each answer.
     """
-    fresh = f"mcsdns-doctor-{secrets.token_hex(4)}.{zone}"
+    fresh = f"mcsdns-doctor-{secrets.token_hex(4)}.svc.{zone}"
     queries = [(t, f"dns-version.{zone}", "TXT") for t in TRANSPORTS] + [
         (t, f"{t.lower()}-{fresh}", "A") for t in TRANSPORTS
     ]
-    if name is not None:
-        queries.append(("UDP", name, type_of(name)))
+    if named is not None:
+        queries.append(("UDP", *named))
     replies = await asyncio.gather(*(ask(address, transport, what, of, limit_s) for transport, what, of in queries))
     return Asked(
         address=address,
         origin=origin,
         version=dict(zip(TRANSPORTS, replies, strict=False)),
         fresh=dict(zip(TRANSPORTS, replies[2:], strict=False)),
-        named=replies[4] if name is not None else None,
+        named=replies[4] if named is not None else None,
     )
 
 

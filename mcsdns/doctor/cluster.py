@@ -10,6 +10,7 @@ Reads, of one cluster, what serves DNS there and where mcsdns is.
 | `kube-dns`, and the Deployment of that name               | kube-dns; NodeLocal DNSCache reads the ConfigMap too            |
 | DNS `default` of operator.openshift.io                    | OpenShift                                                       |
 | Services labelled k8s-app=kube-dns, and `dns-default`     | where pods ask                                                  |
+| where none of those is there: Services of CoreDNS         | CoreDNS under another name: its ConfigMap has that of its Service |
 | Services labelled app.kubernetes.io/name=mcsdns           | where mcsdns is; their EndpointSlices: its replicas             |
 | the Namespace of the name                                 | without it nothing can be imported                              |
 
@@ -39,6 +40,9 @@ SYSTEM = "kube-system"
 _MCS, _OPENSHIFT = "multicluster.x-k8s.io", "operator.openshift.io"
 _MAY = "let this identity `get` it, or run doctor with the --kubeconfig of somebody who may"
 _LABEL = "app.kubernetes.io/name=mcsdns"
+_COREDNS = "k8s-app in (kube-dns, coredns)"
+"""The labels that CoreDNS's own chart gives its Service, whatever the release is called and wherever it is."""
+_CUSTOM = "coredns-custom"
 
 
 Shape = TypeVar("Shape")
@@ -88,14 +92,17 @@ class ClusterReader:
     async def _nameservers(self, is_openshift: bool) -> list[Nameserver]:
         if is_openshift:
             return await self._operator()
-        names = ("coredns", "coredns-custom", "rke2-coredns-rke2-coredns", "node-local-dns", "kube-dns")
-        maps = await asyncio.gather(*(self._config_map(name) for name in names))
-        coredns, custom, rke2, local, kube_dns = maps
-        found: list[Nameserver] = []
-        for name, config in (("coredns", coredns), ("rke2-coredns-rke2-coredns", rke2)):
-            if config is not None:
-                found.append(_coredns(name, config, custom))
-        if not found and await self._deployment("kube-dns"):
+        names = ("coredns", "rke2-coredns-rke2-coredns", _CUSTOM, "node-local-dns", "kube-dns")
+        maps = await asyncio.gather(*(self._config_map(SYSTEM, name) for name in names))
+        custom, local, kube_dns = maps[2:]
+        is_custom_known = not any(one.what == f"ConfigMap {SYSTEM}/{_CUSTOM}" for one in self.unseen)
+        files = custom.data if custom is not None else {}
+        pairs = [(f"{SYSTEM}/{name}", one) for name, one in zip(names[:2], maps, strict=False) if one is not None]
+        is_kube_dns = not pairs and await self._deployment("kube-dns")
+        if not pairs and not is_kube_dns:
+            pairs = await self._under_another_name()
+        found = [_coredns(where, config, files if is_custom_known else None) for where, config in pairs]
+        if is_kube_dns:
             found.append(_stub_domains(kube_dns or ConfigMap()))
         if local is not None:
             found.append(_local(local, kube_dns))
@@ -106,14 +113,25 @@ class ClusterReader:
         operator = _decoded(body, Operator)
         if operator is None:
             return []
-        blocks = (_forwarding(server.zones, server.forward.upstreams) for server in operator.spec.servers)
+        blocks = (_forwarding(server.zones, server.forward.targets) for server in operator.spec.servers)
         where = "DNS default of operator.openshift.io"
         read = Corefile(tuple(blocks))
         return [Nameserver(kind="the DNS operator", platform="openshift", where=where, corefile=read)]
 
-    async def _config_map(self, name: str) -> ConfigMap | None:
-        path = f"/api/v1/namespaces/{SYSTEM}/configmaps/{name}"
-        return _decoded(await self._dns(path, f"ConfigMap {SYSTEM}/{name}"), ConfigMap)
+    async def _under_another_name(self) -> list[tuple[str, ConfigMap]]:
+        """Look for CoreDNS as its chart installs it: the ConfigMap has the name of the Service."""
+        query = {"labelSelector": _COREDNS}
+        body = await self._get("/api/v1/services", "the Services of CoreDNS under any name", query)
+        found: list[tuple[str, ConfigMap]] = []
+        for one in (_decoded(body, ServiceList) or ServiceList()).items:
+            config = await self._config_map(one.metadata.namespace, one.metadata.name)
+            if config is not None and "Corefile" in config.data:
+                found.append((f"{one.metadata.namespace}/{one.metadata.name}", config))
+        return found
+
+    async def _config_map(self, namespace: str, name: str) -> ConfigMap | None:
+        path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+        return _decoded(await self._dns(path, f"ConfigMap {namespace}/{name}"), ConfigMap)
 
     async def _deployment(self, name: str) -> bool:
         path = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/{name}"
@@ -143,6 +161,7 @@ class ClusterReader:
                 f"Service {one.metadata.namespace}/{one.metadata.name}",
                 tuple(ip for ip in one.spec.cluster_ips if ip != "None"),
                 tuple(port.protocol for port in one.spec.ports if port.port == corefile.PORT),
+                one.outer,
             )
             for one in services
         )
@@ -156,15 +175,16 @@ class ClusterReader:
         found: list[str] = []
         for piece in (_decoded(body, SliceList) or SliceList()).items:
             port = next((one.port for one in piece.ports or () if one.protocol == "UDP"), 5353)
-            found += (with_port(text, port) for one in piece.endpoints or () for text in one.addresses)
+            staying = (one for one in piece.endpoints or () if not one.conditions.terminating)
+            found += (with_port(text, port) for one in staying for text in one.addresses)
         return found
 
     async def _namespace(self) -> bool | None:
-        labels = (self._plan.name or "").rstrip(".").lower().removesuffix(f".{self._plan.zone}").split(".")
-        if len(labels) < 3 or labels[-1] != "svc":
+        namespace = self._plan.namespace
+        if namespace is None:
             return None
-        what, seen = f"Namespace {labels[-2]}", len(self.unseen)
-        body = await self._get(f"/api/v1/namespaces/{labels[-2]}", what)
+        what, seen = f"Namespace {namespace}", len(self.unseen)
+        body = await self._get(f"/api/v1/namespaces/{namespace}", what)
         return None if len(self.unseen) > seen and self.unseen[-1].what == what else body is not None
 
     async def _dns(self, path: str, what: str) -> bytes | None:
@@ -188,9 +208,9 @@ class ClusterReader:
         return None
 
 
-def _coredns(name: str, config: ConfigMap, custom: ConfigMap | None) -> Nameserver:
+def _coredns(where: str, config: ConfigMap, files: Mapping[str, str] | None) -> Nameserver:
     text = config.data.get("Corefile", "")
-    platform = "rke2" if name.startswith("rke2") else "coredns"
+    platform = "rke2" if where.startswith(f"{SYSTEM}/rke2") else "coredns"
     if "/etc/coredns/custom/" in text:
         platform = "k3s"
     elif "custom/" in text:
@@ -198,8 +218,8 @@ def _coredns(name: str, config: ConfigMap, custom: ConfigMap | None) -> Nameserv
     return Nameserver(
         kind="CoreDNS",
         platform=platform,
-        where=f"ConfigMap {SYSTEM}/{name}",
-        corefile=corefile.read(text, custom.data if custom is not None else None),
+        where=f"ConfigMap {where}",
+        corefile=corefile.read(text, files),
         is_immutable=config.immutable,
     )
 

@@ -2,7 +2,8 @@
 Reads of a Corefile what decides where a zone goes: server blocks, `forward`, `import`, `cache`, `bind`.
 
 Rules:
-1. It reads every text. What it does not understand is named in `unread`, and the rest counts.
+1. It reads every text. What it does not understand is named in `unread`, and the rest counts. Blocks for DNS over TLS or HTTPS and
+   for networks (10.0.0.0/8) are understood: a name that is asked over plain DNS never meets them.
 2. The block of a zone is the one with the longest zone that holds it, as in CoreDNS.
 
 Not here: whether what it says is right (`wires`).
@@ -14,11 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
+from itertools import combinations
 from posixpath import basename
 
 from msgspec import Struct
 
 PORT = 53
+_MOUNTED = "custom/"
+"""In the paths of what AKS and k3s import: the ConfigMap `coredns-custom` is mounted there."""
+_AT_A_TIME = "view"
+"""The plugin by which several blocks of one zone share it."""
 
 
 class Directive(Struct, frozen=True):
@@ -63,6 +69,15 @@ class Corefile(Struct, frozen=True):
         found = [(len(one), block) for block in self.blocks for one in block.zones if holds(one, zone)]
         return max(found, key=lambda pair: pair[0])[1] if found else None
 
+    def below(self, zone: str) -> Iterator[tuple[str, Block]]:
+        """Give the zones below a zone that have a block of their own, which takes them from the block of that zone."""
+        return ((one, block) for block in self.blocks for one in block.zones if one != zone and holds(zone, one))
+
+    def has_twins(self, zone: str) -> bool:
+        """Tell whether two blocks claim a zone on one port and address, with which CoreDNS does not load the file."""
+        own = [block for block in self.blocks for one in block.zones if one == zone]
+        return any(one.port == other.port and _is_overlap(one, other) for one, other in combinations(own, 2))
+
     @property
     def main(self) -> Block | None:
         """The block of everything else."""
@@ -85,13 +100,20 @@ def read(text: str, files: Mapping[str, str] | None = None) -> Corefile:
 
     Args:
         text: The file.
-        files: What `import` may find, by file name: the keys of ConfigMaps that are mounted beside it.
+        files: What `import custom/…` finds, by file name: the keys of the ConfigMap `coredns-custom`; None: that is not known.
     """
-    return _Reader(files or {}).read(text)
+    return _Reader(files).read(text)
+
+
+def _is_overlap(one: Block, other: Block) -> bool:
+    binds = [{word for bind in block.all("bind") for word in bind.words[1:]} for block in (one, other)]
+    if any(True for block in (one, other) for _ in block.all(_AT_A_TIME)):
+        return False
+    return not all(binds) or bool(binds[0] & binds[1])
 
 
 class _Reader:
-    def __init__(self, files: Mapping[str, str]) -> None:
+    def __init__(self, files: Mapping[str, str] | None) -> None:
         self._files = files
         self._snippets: dict[str, tuple[Directive, ...]] = {}
         self._unread: list[str] = []
@@ -122,8 +144,10 @@ class _Reader:
         for name in names:
             scheme, _, rest = name.rpartition("://")
             zone, _, port = rest.partition(":")
-            if scheme not in ("", "dns") or "/" in zone or (port and not port.isdigit()):
-                self._unread.append(f"{name!r}: a server block that is not plain DNS for a zone")
+            if scheme not in ("", "dns") or "/" in zone:
+                continue
+            if not (port.isascii() and port.isdigit()) and port:
+                self._unread.append(f"{name!r}: expected a server block's zone, and perhaps a port")
                 continue
             zones.append(_name(zone))
             ports.append(int(port or PORT))
@@ -132,10 +156,7 @@ class _Reader:
     def _imported(self, patterns: Iterable[str]) -> Iterator[Block]:
         """Read what is imported where server blocks stand."""
         for pattern in patterns:
-            found = [text for name, text in sorted(self._files.items()) if fnmatch(name, basename(pattern))]
-            if not found and not self._files:
-                self._unread.append(f"import {pattern}: the files were not found")
-            for text in found:
+            for text in self._found(pattern, "the files were not found"):
                 yield from self._blocks(_lines(text))
 
     def _directives(self, lines: Iterator[list[str]]) -> Iterator[Directive]:
@@ -155,11 +176,15 @@ class _Reader:
         if name in self._snippets:
             yield from self._snippets[name]
             return
-        found = [text for file, text in sorted(self._files.items()) if fnmatch(file, basename(name))]
-        if not found and not self._files:
-            self._unread.append(f"import {name}: no such snippet, and the files were not found")
-        for text in found:
+        for text in self._found(name, "no such snippet, and the files were not found"):
             yield from self._directives(_lines(text))
+
+    def _found(self, pattern: str, otherwise: str) -> list[str]:
+        """Return the texts that a pattern of `import` finds; where that is not known, it is not understood."""
+        if self._files is None or _MOUNTED not in pattern:
+            self._unread.append(f"import {pattern}: {otherwise}")
+            return []
+        return [text for name, text in sorted(self._files.items()) if fnmatch(name, basename(pattern))]
 
 
 def _options(lines: Iterator[list[str]]) -> Iterator[tuple[str, ...]]:

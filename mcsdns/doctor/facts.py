@@ -7,6 +7,8 @@ An address is `host:port`, IPv6 in brackets, port 53 written out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -20,8 +22,10 @@ Transport = Literal["UDP", "TCP"]
 TRANSPORTS: tuple[Transport, ...] = ("UDP", "TCP")
 
 
-def with_port(host: str, port: int = PORT) -> str:
-    """Return an address as `Facts` spells it."""
+def with_port(host: str, port: int | str = PORT) -> str:
+    """Return an address as `Facts` spells it: IPv6 in its shortest form (RFC 5952)."""
+    with suppress(ValueError):
+        host = str(ip_address(host))
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -52,6 +56,12 @@ class Plan(Struct, frozen=True, kw_only=True):
     context: str | None = None
     is_inside: bool = False
     limit_s: float = 5.0
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of the name, or None where it is of another form."""
+        labels = (self.name or "").rstrip(".").lower().removesuffix(f".{self.zone}").split(".")
+        return labels[-2] if len(labels) > 2 and labels[-1] == "svc" else None
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -112,11 +122,12 @@ class Nameserver(Struct, frozen=True, kw_only=True):
 
 
 class Service(Struct, frozen=True):
-    """A Service of mcsdns: where it is, and the protocols of its port 53."""
+    """A Service of mcsdns: where it is, the protocols of its port 53, and the addresses that lead to it from outside the cluster."""
 
     where: str
     ips: tuple[str, ...]
     protocols: tuple[str, ...]
+    outer: tuple[str, ...] = ()
 
 
 class Unseen(Struct, frozen=True):
@@ -164,6 +175,7 @@ class Facts(Struct, frozen=True, kw_only=True):
         servers: What mcsdns answers, directly.
         resolvers: What the paths that pods take answer.
         status: `/status` by admin URL.
+        moving: The views whose records changed while they were looked at.
         explanation: Of the name, or None.
         unseen: What could not be looked at.
     """
@@ -173,5 +185,6 @@ class Facts(Struct, frozen=True, kw_only=True):
     servers: tuple[Asked, ...] = ()
     resolvers: tuple[Asked, ...] = ()
     status: Mapping[str, Status] = {}
+    moving: frozenset[str] = frozenset()
     explanation: Explanation | None = None
     unseen: tuple[Unseen, ...] = ()

@@ -5,6 +5,8 @@ Rules:
 1. Nothing is raised: what cannot be looked at is `Unseen`.
 2. What was named is asked, and then nothing else of its kind. What is only found in the cluster, and /etc/resolv.conf, is asked
    from inside a pod alone: from outside, a ClusterIP that is silent proves nothing, and another resolver is none of our business.
+   A pod's /etc/resolv.conf with the node's resolvers (`dnsPolicy: Default`, as mcsdns's own pods have) is not asked either: it is not
+   the way that other pods take.
 
 Not here: what follows from it (`judge`).
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -37,21 +40,25 @@ async def look(plan: Plan) -> Facts:
     """Look at everything."""
     unseen: list[Unseen] = []
     cluster = await _cluster(plan, unseen)
-    servers = await _ask(plan, dict(_servers(plan, cluster)))
-    resolvers = await _ask(plan, dict(_resolvers(plan, cluster)))
+    status, moving, explanation = await _admins(plan, cluster, unseen)
+    named = None
+    if plan.name is not None:
+        named = (plan.name, explanation.type if explanation is not None else type_of(plan.name))
+    servers = await _ask(plan, dict(_servers(plan, cluster)), named)
+    resolvers = await _ask(plan, dict(_resolvers(plan, cluster, unseen)), named)
     if not servers:
         fix = "name it: --server ADDRESS[:PORT]"
         unseen.append(Unseen("mcsdns itself", "no address of it is known that can be asked from here", fix))
     if not resolvers:
         fix = "name what pods ask: --resolver ADDRESS, or run doctor in a pod"
         unseen.append(Unseen("the way that pods take", "no resolver is known that can be asked from here", fix))
-    status, explanation = await _admins(plan, cluster, unseen)
     return Facts(
         plan=plan,
         cluster=cluster,
         servers=servers,
         resolvers=resolvers,
         status=status,
+        moving=moving,
         explanation=explanation,
         unseen=tuple(unseen),
     )
@@ -88,7 +95,7 @@ def _servers(plan: Plan, cluster: Cluster | None) -> Iterator[tuple[str, str]]:
         yield from ((address, "replica") for address in cluster.replicas)
 
 
-def _resolvers(plan: Plan, cluster: Cluster | None) -> Iterator[tuple[str, str]]:
+def _resolvers(plan: Plan, cluster: Cluster | None, unseen: list[Unseen]) -> Iterator[tuple[str, str]]:
     if plan.resolvers:
         yield from ((address, "--resolver") for address in plan.resolvers)
         return
@@ -99,29 +106,38 @@ def _resolvers(plan: Plan, cluster: Cluster | None) -> Iterator[tuple[str, str]]
         for server in cluster.nameservers:
             if server.platform == "nodelocal":
                 yield from ((with_port(ip), server.kind) for ip in server.corefile.binds[:1])
-    yield from ((with_port(ip), str(RESOLV_CONF)) for ip in _configured())
+    servers, search = _configured()
+    if any(".svc." in f".{domain}." for domain in search):
+        yield from ((with_port(ip), str(RESOLV_CONF)) for ip in servers)
+    elif servers:
+        why = "it has the node's resolvers, not those that pods ask (dnsPolicy: Default)"
+        unseen.append(
+            Unseen(str(RESOLV_CONF), why, "run doctor in a pod with dnsPolicy: ClusterFirst, or name --resolver")
+        )
 
 
-def _configured() -> Iterator[str]:
-    """Give the name servers of resolv.conf (resolv.conf(5))."""
-    try:
-        lines = RESOLV_CONF.read_text(errors="replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        words = line.split()
-        if words[:1] == ["nameserver"] and len(words) > 1:
-            yield words[1]
+def _configured() -> tuple[list[str], list[str]]:
+    """Return the name servers and the search list of resolv.conf (resolv.conf(5))."""
+    servers: list[str] = []
+    search: list[str] = []
+    with suppress(OSError):
+        for line in RESOLV_CONF.read_text(errors="replace").splitlines():
+            words = line.split()
+            if words[:1] == ["nameserver"]:
+                servers += words[1:2]
+            elif words[:1] == ["search"]:
+                search = words[1:]
+    return servers, search
 
 
-async def _ask(plan: Plan, addresses: Mapping[str, str]) -> tuple[Asked, ...]:
-    asked = (ask_all(address, origin, plan.zone, plan.name, plan.limit_s) for address, origin in addresses.items())
+async def _ask(plan: Plan, addresses: Mapping[str, str], named: tuple[str, str] | None) -> tuple[Asked, ...]:
+    asked = (ask_all(address, origin, plan.zone, named, plan.limit_s) for address, origin in addresses.items())
     return tuple(await asyncio.gather(*asked))
 
 
 async def _admins(
     plan: Plan, cluster: Cluster | None, unseen: list[Unseen]
-) -> tuple[dict[str, Status], Explanation | None]:
+) -> tuple[dict[str, Status], frozenset[str], Explanation | None]:
     urls = plan.admins
     if not urls and plan.is_inside and cluster is not None:
         urls = tuple(
@@ -130,12 +146,18 @@ async def _admins(
     if not urls:
         why, fix = "no admin address is known", "name that of mcsdns: --admin http://ADDRESS:9153"
         unseen.append(Unseen("which clusters mcsdns hears, and what it makes of names", why, fix))
-    status = await _statuses(plan, urls, unseen)
-    if len({view.hash for one in status.values() for view in one.views}) > 1:
+    status, before = await _statuses(plan, urls, unseen), frozenset[tuple[str, str, str]]()
+    if len(status) > 1 and len({view.hash for one in status.values() for view in one.views}) > 1:
+        before = _hashes(status)
         await asyncio.sleep(SETTLE_S)
         status = await _statuses(plan, urls, [])
+    moving = frozenset(view for _, view, _ in before - _hashes(status))
     explanation = await _explained(plan, next(iter(status)), unseen) if plan.name is not None and status else None
-    return status, explanation
+    return status, moving, explanation
+
+
+def _hashes(status: Mapping[str, Status]) -> frozenset[tuple[str, str, str]]:
+    return frozenset((url, view.name, view.hash) for url, one in status.items() for view in one.views)
 
 
 async def _statuses(plan: Plan, urls: tuple[str, ...], unseen: list[Unseen]) -> dict[str, Status]:
@@ -154,10 +176,18 @@ async def _statuses(plan: Plan, urls: tuple[str, ...], unseen: list[Unseen]) -> 
 
 async def _explained(plan: Plan, url: str, unseen: list[Unseen]) -> Explanation | None:
     assert plan.name is not None  # noqa: S101 - the caller has seen to it
-    asked = {"name": plan.name, "type": type_of(plan.name)} | ({"view": plan.view} if plan.view else {})
+    asked = {"name": plan.name} | ({"view": plan.view} if plan.view else {})
+    first = type_of(plan.name)
+    found: Explanation | None = None
     try:
-        body = await asyncio.to_thread(client.get, url, "/explain", asked, limit_s=plan.limit_s)
-        return msgspec.json.decode(body, type=Explanation)
+        for rr_type in (first, "AAAA") if first == "A" else (first,):
+            more = asked | {"type": rr_type}
+            body = await asyncio.to_thread(client.get, url, "/explain", more, limit_s=plan.limit_s)
+            one = msgspec.json.decode(body, type=Explanation)
+            if found is None or one.outcome == "NOERROR":
+                found = one
+            if one.outcome != "NODATA":
+                break
     except (ConfigError, msgspec.MsgspecError) as error:
         unseen.append(Unseen(f"why {plan.name} answers what it does", str(error)))
-        return None
+    return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mcsdns.admin.explain import Hop
-from mcsdns.doctor.answers import is_wired, said
+from mcsdns.doctor.answers import ELSEWHERE, is_wired, said
 from mcsdns.doctor.facts import Asked, Facts, Reply
 from mcsdns.doctor.finding import Finding
 
@@ -25,7 +25,7 @@ def name(facts: Facts) -> Iterator[Finding]:
     if text is None:
         return
     if facts.cluster is not None and facts.cluster.namespace is False:
-        namespace = text.rstrip(".").removesuffix(f".{facts.plan.zone}").split(".")[-2]
+        namespace = facts.plan.namespace
         yield Finding(
             link="namespace",
             state="broken",
@@ -39,7 +39,7 @@ def name(facts: Facts) -> Iterator[Finding]:
     if direct is not None and direct.rcode != "REFUSED":
         for asked in facts.resolvers:
             if asked.named is not None and asked.named.rcode and is_wired(asked, facts.plan.zone):
-                yield from _cached(asked, asked.named, direct, text)
+                yield _passed_on(facts, asked, asked.named, direct)
 
 
 def _explained(facts: Facts, text: str) -> Iterator[Finding]:
@@ -71,18 +71,27 @@ def _explained(facts: Facts, text: str) -> Iterator[Finding]:
                 return
 
 
-def _cached(asked: Asked, reply: Reply, direct: Reply, text: str) -> Iterator[Finding]:
-    where = f"{asked.address} ({asked.origin})"
+def _passed_on(facts: Facts, asked: Asked, reply: Reply, direct: Reply) -> Finding:
+    """Judge what a resolver makes of the name: a cache has the TTL that is left, and of a negative the zone's SOA."""
+    where, text = f"{asked.address} ({asked.origin})", facts.plan.name
     if said(reply) == said(direct):
-        yield Finding(link="cache", state="ok", found=f"{text} is answered as mcsdns answers it", where=where)
-        return
-    left = f" for {reply.ttl_s} s more" if reply.ttl_s is not None else ""
+        return Finding(link="cache", state="ok", found=f"{text} is answered as mcsdns answers it", where=where)
+    says = f"it says {said(reply)}, and mcsdns says {said(direct)}"
+    if reply.ttl_s is None or not (reply.records or reply.soa == facts.plan.zone):
+        return Finding(
+            link="resolver",
+            state="broken",
+            found=f"something on the way answers {text} in mcsdns's place: {says}",
+            where=where,
+            expected="what mcsdns answers",
+            fix=ELSEWHERE,
+        )
     old = "an old negative answer" if not reply.records else "an older answer"
-    yield Finding(
+    return Finding(
         link="cache",
         state="broken",
-        found=f"a cache in front holds {old}{left}: it says {said(reply)}, and mcsdns says {said(direct)}",
+        found=f"a cache in front holds {old} for {reply.ttl_s} s more: {says}",
         where=where,
         expected="what mcsdns answers",
-        fix="wait until it is over; if it is not over then, see `cache` in the stub block (denial 9984 5) and in the application",
+        fix=f"wait until it is over; `cache` in the stub block says how long (denial 9984 5); if it is not over then: {ELSEWHERE}",
     )

@@ -32,7 +32,26 @@ class ServiceSpec(Struct):
     """Where a Service is."""
 
     cluster_ips: list[str] = field(name="clusterIPs", default_factory=list)
+    external_ips: list[str] = field(name="externalIPs", default_factory=list)
     ports: list[ServicePort] = []
+
+
+class Ingress(Struct):
+    """An address of a load balancer."""
+
+    ip: str = ""
+
+
+class LoadBalancer(Struct):
+    """What a load balancer has been given."""
+
+    ingress: list[Ingress] | None = None
+
+
+class ServiceStatus(Struct):
+    """What has become of a Service."""
+
+    load_balancer: LoadBalancer = field(name="loadBalancer", default_factory=LoadBalancer)
 
 
 class ServiceObject(Struct):
@@ -40,6 +59,12 @@ class ServiceObject(Struct):
 
     metadata: Metadata
     spec: ServiceSpec
+    status: ServiceStatus = field(default_factory=ServiceStatus)
+
+    @property
+    def outer(self) -> tuple[str, ...]:
+        """The addresses that lead here from outside the cluster."""
+        return (*self.spec.external_ips, *(one.ip for one in self.status.load_balancer.ingress or () if one.ip))
 
 
 class ServiceList(Struct):
@@ -48,10 +73,17 @@ class ServiceList(Struct):
     items: list[ServiceObject] = []
 
 
+class Conditions(Struct):
+    """Of an endpoint."""
+
+    terminating: bool | None = None
+
+
 class SliceEndpoint(Struct):
     """An endpoint."""
 
     addresses: list[str] = []
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 class SliceObject(Struct):
@@ -67,10 +99,22 @@ class SliceList(Struct):
     items: list[SliceObject] = []
 
 
+class Transport(Struct):
+    """How the DNS operator forwards: `TLS`, or plain."""
+
+    transport: str = ""
+
+
 class Forward(Struct):
     """`forwardPlugin` of the DNS operator."""
 
     upstreams: list[str] = []
+    transport: Transport = field(name="transportConfig", default_factory=Transport)
+
+    @property
+    def targets(self) -> list[str]:
+        """The upstreams as CoreDNS's `forward` spells them."""
+        return [f"tls://{one}" for one in self.upstreams] if self.transport.transport == "TLS" else self.upstreams
 
 
 class Server(Struct):

@@ -37,7 +37,9 @@ def _lines(report: Report, colour: bool) -> Iterator[str]:
         yield f"{_mark('BROKEN', _RED, colour)} at {broken.link}: {broken.found}"
         yield f"do: {broken.fix}"
     elif any(finding.state == "ok" for finding in report.findings):
-        yield f"{_mark('ok', _GREEN, colour)}: every link that could be looked at holds for {report.zone}"
+        open_ = len(report.unseen) + sum(finding.state == "unknown" for finding in report.findings)
+        but = f", and {open_} could not be told: see ? below" if open_ else ""
+        yield f"{_mark('ok', _GREEN, colour)}: every link that could be looked at holds for {report.zone}{but}"
     else:
         yield f"{_mark('?', _YELLOW, colour)}: nothing could be looked at"
     yield ""

@@ -3,7 +3,10 @@ Judges what is written down in the cluster: the CRDs, the Service, and where eac
 
 | what a DNS server's configuration says of the zone             | finding                                              |
 |----------------------------------------------------------------|------------------------------------------------------|
+| two blocks claim it                                            | broken: CoreDNS does not load the file               |
 | sends it to an address that is its own                         | broken: a loop                                       |
+| of NodeLocal: sends it to the cluster's DNS                    | ok: that is judged by itself                         |
+| sends it to mcsdns, and a part of it elsewhere                 | broken: which part                                   |
 | sends it to mcsdns, on the port of its other blocks            | ok                                                   |
 | sends it to mcsdns, on another port                            | broken: nobody asks there                            |
 | sends it to another address than mcsdns's                      | broken: which, and where mcsdns is                   |
@@ -23,6 +26,8 @@ from mcsdns.doctor.facts import TRANSPORTS, Facts, Nameserver, with_port
 from mcsdns.doctor.finding import Finding
 
 _LINK = "stub block"
+_CLUSTER_DNS = "__PILLAR__CLUSTER__DNS__"
+"""What NodeLocal DNSCache itself replaces by the address of the cluster's DNS."""
 
 
 def cluster(facts: Facts) -> Iterator[Finding]:
@@ -64,9 +69,11 @@ def stubs(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             link=_LINK,
             state="unknown",
-            found="no CoreDNS, kube-dns or NodeLocal DNSCache is configured in kube-system: the platform runs the DNS itself",
+            found="no configuration of a CoreDNS, kube-dns or NodeLocal DNSCache is found: the platform runs the DNS itself, or it has"
+            " another name",
             where=found.url,
-            fix="Cloud DNS for GKE: mcsdns wiring --for gke-cloud-dns; EKS Auto Mode cannot be told, see docs/wiring.md",
+            fix="Cloud DNS for GKE: mcsdns wiring --for gke-cloud-dns; EKS Auto Mode cannot be told, see docs/wiring.md; a CoreDNS of"
+            " another name: see that it has what `mcsdns wiring --for coredns` prints",
         )
     for server in found.nameservers:
         yield _Stub(facts, server).judge()
@@ -80,11 +87,14 @@ class _Stub:
         self._facts = facts
         self._server = server
         self._zone = facts.plan.zone
-        services = [with_port(ip) for service in facts.cluster.services for ip in service.ips]
+        services = [with_port(ip) for service in facts.cluster.services for ip in (*service.ips, *service.outer)]
         self._known = [*facts.plan.servers, *services, *facts.cluster.replicas]
-        own = {asked.address for asked in facts.resolvers} | {with_port(ip) for ip in facts.cluster.dns_ips}
+        cluster_dns = {with_port(ip) for ip in facts.cluster.dns_ips}
+        own = {asked.address for asked in facts.resolvers} | cluster_dns
+        self._onward: set[str] = set()
         if server.platform == "nodelocal":
             own = {with_port(ip) for ip in server.corefile.binds}
+            self._onward = {with_port(_CLUSTER_DNS), *cluster_dns} - own
         self._own = own - set(self._known)
 
     def judge(self) -> Finding:
@@ -92,8 +102,12 @@ class _Stub:
         block = self._server.corefile.block_of(self._zone)
         targets = [_target(text) for text in block.upstreams(self._zone)] if block is not None else []
         wrong = [target for target in targets if target not in self._known]
+        if self._server.corefile.has_twins(self._zone):
+            return self._twins()
+        if block is not None and targets and set(targets) <= self._onward:
+            return self._finding("ok", f"sends {self._zone} on to the cluster's DNS")
         if block is not None and len(wrong) < len(targets):
-            return self._port(block) or self._ok(block, targets, wrong)
+            return self._port(block) or self._part(block) or self._ok(block, targets, wrong)
         if block is not None and self._zone in block.zones:
             return self._block(targets)
         return self._no_block()
@@ -113,6 +127,22 @@ class _Stub:
         says = f"answers {self._zone} on port {block.port}, where nobody asks, and everything else on {main.port}"
         return self._finding("broken", says, f"the block on port {main.port}", self._wiring())
 
+    def _twins(self) -> Finding:
+        says = f"has two blocks for {self._zone} on one port: it does not load that, goes on with what it had, and would not start"
+        fix = f"leave one of them, in {self._server.where} and what it imports: that which leads to mcsdns, as in {self._wiring()}"
+        return self._finding("broken", says, "one block of a zone", fix)
+
+    def _part(self, block: Block) -> Finding | None:
+        """Judge what blocks of longer zones take from a block that leads to mcsdns."""
+        for zone, other in self._server.corefile.below(self._zone):
+            targets = [_target(text) for text in other.upstreams(zone)]
+            if other.port == block.port and not set(targets) & set(self._known):
+                to = f"sends {zone} to {', '.join(targets)}" if targets else f"keeps {zone} to itself"
+                says = f"{to}, in a block of its own: only the rest of {self._zone} reaches mcsdns"
+                fix = f"take the block for {zone} out: the one for {self._zone} is for all of it"
+                return self._finding("broken", says, self._expected(), fix)
+        return None
+
     def _block(self, targets: list[str]) -> Finding:
         """Judge a block of the zone that does not lead to mcsdns as far as is known."""
         loop = [target for target in targets if target in self._own]
@@ -125,6 +155,8 @@ class _Stub:
         if not self._known:
             return self._unknown(f"sends {self._zone} to {', '.join(targets)}, and where mcsdns is is not known")
         says = f"sends {self._zone} to {', '.join(targets)}, and mcsdns is at {', '.join(self._known[:3])}"
+        if any("://" in target for target in targets):
+            says = f"sends {self._zone} to {', '.join(targets)}, and mcsdns speaks plain DNS alone, at {self._known[0]}"
         return self._finding("broken", says, self._expected(), self._wiring())
 
     def _no_block(self) -> Finding:
@@ -192,6 +224,10 @@ def _hits(block: Block, zone: str, known: list[str]) -> bool:
 def _target(text: str) -> str:
     """Return an upstream of `forward` as `Facts` spells addresses; a file's name stays what it is."""
     bare = text.removeprefix("dns://")
-    if bare.startswith("[") or bare.count(":") == 1:
-        return bare if not bare.endswith("]") else f"{bare}:{PORT}"
-    return bare if bare.startswith("/") or "://" in bare else with_port(bare)
+    if bare.startswith("/") or "://" in bare:
+        return bare
+    if bare.startswith("["):
+        host, _, port = bare[1:].partition("]")
+        return with_port(host, port.removeprefix(":") or PORT)
+    host, colon, port = bare.partition(":")
+    return with_port(host, port) if colon and ":" not in port else with_port(bare)

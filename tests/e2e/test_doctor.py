@@ -20,7 +20,7 @@ from tests.e2e.hospital import dns as dns_of
 from tests.e2e.real import CHECKER
 from tests.e2e.server import NXDOMAIN, ZONE, Answer, eventually, found, run
 from tests.manifests import service_import
-from tests.servers.run import binary, free_port
+from tests.servers.run import CoreDns, StartError, binary, free_port
 
 pytestmark = pytest.mark.servers
 
@@ -402,3 +402,112 @@ def test_nothing_answers(hospital: Hospital) -> None:
     assert first == "BROKEN at mcsdns: nothing answers: Connection refused"
     first, _ = told(hospital.doctor("--zone", "mcs.local"))
     assert first == "BROKEN at mcsdns: what answers serves another zone than mcs.local: clusterset.local"
+
+
+def test_k3s_that_nobody_has_told(hospital: Hospital, tmp_path: Path) -> None:
+    """k3s imports from a ConfigMap that is not there until somebody makes it: that is no block, and nothing unknown."""
+    with Front(hospital, tmp_path) as front:
+        text = f"{front.corefile_text}import /etc/coredns/custom/*.server\n"
+        with Config(hospital, "coredns", Corefile=text):
+            first, do = told(hospital.doctor(*hospital.kubeconfig))
+    assert first.startswith("BROKEN at stub block: CoreDNS has no block for clusterset.local")
+    assert do.startswith("mcsdns wiring --for k3s ")
+
+
+def test_two_blocks_for_the_zone(hospital: Hospital, tmp_path: Path) -> None:
+    """A second block, perhaps in another file, is what CoreDNS does not load: it runs on with what it had, until it restarts."""
+    twins = STUB + STUB
+    with Front(hospital, tmp_path / "running", STUB) as front:
+        text = front.corefile_text + STUB.replace("{port}", str(front.port)).replace("{mcsdns}", "127.0.0.1:1")
+        with Config(hospital, "coredns", Corefile=text):
+            first, do = told(hospital.doctor(*hospital.kubeconfig, *front.resolver))
+    assert first == (
+        "BROKEN at stub block: CoreDNS has two blocks for clusterset.local on one port: it does not load that, goes on with what it"
+        " had, and would not start"
+    )
+    assert do.startswith("leave one of them, in ConfigMap kube-system/coredns and what it imports")
+    restarted = Front(hospital, tmp_path / "restarted", twins)
+    with pytest.raises(StartError, match="already defined"):
+        CoreDns(restarted.corefile_text, tmp_path / "restarted").start()
+
+
+def test_a_longer_block_takes_the_services(hospital: Hospital, tmp_path: Path) -> None:
+    """The zone's own block is right, and a block for svc.<zone> takes every service from it."""
+    nobody = f"127.0.0.1:{free_port()}"
+    longer = STUB.replace("clusterset.local", "svc.clusterset.local").replace("{mcsdns}", nobody)
+    with Front(hospital, tmp_path, STUB + longer) as front:
+        first, do = told(hospital.doctor(*hospital.kubeconfig, *front.resolver))
+        blind, _ = told(hospital.doctor(*front.resolver))
+    assert first == (
+        f"BROKEN at stub block: CoreDNS sends svc.clusterset.local to {nobody}, in a block of its own:"
+        " only the rest of clusterset.local reaches mcsdns"
+    )
+    assert do.startswith("take the block for svc.clusterset.local out")
+    assert blind == "BROKEN at resolver: it sends the zone on, but gets no answer (SERVFAIL)"
+
+
+IN_FRONT = [
+    ("rewrite name suffix .svc.clusterset.local .svc.cluster.local",
+     "something on the way answers names of svc.clusterset.local in mcsdns's place: it says REFUSED to one that nobody has"),
+    ("hosts {\n 10.9.9.9 web.shop.svc.clusterset.local\n fallthrough\n }",
+     "a cache in front holds an older answer for 30 s more: it says 10.9.9.9, and mcsdns says 10.42.0.1"),
+    ("template IN A {\n rcode NXDOMAIN\n }",
+     "something on the way answers web.shop.svc.clusterset.local in mcsdns's place: it says NXDOMAIN, and mcsdns says 10.42.0.1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("plugin", "found"), [pytest.param(*one, id=one[0].split()[0]) for one in IN_FRONT])
+def test_something_in_front_of_forward(hospital: Hospital, tmp_path: Path, plugin: str, found: str) -> None:
+    """What answers in the stub block before it forwards is told by what it says, and where to look."""
+    with Front(hospital, tmp_path, STUB.replace("errors\n", f"errors\n    {plugin}\n")) as front:
+        first, do = told(hospital.doctor(*front.resolver, "--name", f"web.shop.svc.{ZONE}"))
+    assert first.split(": ", 1)[1] == found
+    assert "rewrite, template, hosts and acl answer before forward does" in do
+
+
+def test_forward_over_tls(hospital: Hospital, tmp_path: Path) -> None:
+    """mcsdns does not speak DNS over TLS."""
+    with Front(hospital, tmp_path, STUB.replace("forward . ", "forward . tls://")) as front:
+        first, _ = told(hospital.doctor(*hospital.kubeconfig, *front.resolver))
+    at = dns_of(hospital.well)
+    assert first == (
+        f"BROKEN at stub block: CoreDNS sends clusterset.local to tls://{at}, and mcsdns speaks plain DNS alone, at {at}"
+    )
+
+
+def test_nodelocal_through_coredns(hospital: Hospital, tmp_path: Path) -> None:
+    """NodeLocal DNSCache may send the zone to CoreDNS, which has the block: nothing is broken."""
+    through = NODELOCAL.replace("cluster.local:53", "cluster.local:53 clusterset.local:53")
+    with Front(hospital, tmp_path, STUB) as front, Config(hospital, "node-local-dns", Corefile=through):
+        done = hospital.doctor(*hospital.kubeconfig, *front.resolver)
+    told(done, 0)
+    assert "ok      stub block  NodeLocal DNSCache sends clusterset.local on to the cluster's DNS" in done.stdout
+
+
+def test_coredns_under_another_name(hospital: Hospital, tmp_path: Path) -> None:
+    """CoreDNS's own chart calls its Service and ConfigMap after the release, in any namespace: it is found all the same."""
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": "dns", "name": "edge-coredns", "labels": {"k8s-app": "coredns"}},
+        "spec": {"ports": [{"name": "dns", "port": 53, "protocol": "UDP"}]},
+    }
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "dns", "name": "edge-coredns"}}
+    front = Front(hospital, tmp_path)
+    hospital.west.apply(json.dumps(service), json.dumps(config | {"data": {"Corefile": front.corefile_text}}))
+    try:
+        first, do = told(done := hospital.doctor(*hospital.kubeconfig))
+    finally:
+        hospital.west.delete(json.dumps(service), json.dumps(config))
+    assert first.startswith("BROKEN at stub block: CoreDNS has no block for clusterset.local")
+    assert "where: ConfigMap dns/edge-coredns" in done.stdout
+    assert do.startswith("mcsdns wiring --for coredns ")
+
+
+def test_a_name_in_upper_case_with_ipv6_alone(hospital: Hospital) -> None:
+    """Names are compared without case, and a service that has IPv6 alone is not called broken for want of IPv4."""
+    hospital.west.apply(service_import("six", ips=["fd00::77"], namespace="shop"))
+    name = "SIX.Shop.SVC.ClusterSet.Local."
+    eventually(lambda: hospital.doctor("--name", name).returncode, 0, 10)
+    first, _ = told(hospital.doctor(*hospital.kubeconfig, "--name", "WEB.LONELY.SVC.CLUSTERSET.LOCAL."))
+    assert first.startswith("BROKEN at namespace: the namespace lonely does not exist in this cluster")

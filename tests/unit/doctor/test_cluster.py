@@ -64,6 +64,11 @@ NAMESERVERS = [
     ({DEPLOYMENT: {}}, [("kube-dns", ())]),
     ({f"{MAPS}/kube-dns": config(stubDomains="{}")}, []),
     (
+        {"/api/v1/services": {"items": [{"metadata": {"namespace": "dns", "name": "edge-coredns"}, "spec": {}}]},
+         "/api/v1/namespaces/dns/configmaps/edge-coredns": config(Corefile=STUB)},
+        [("coredns", ("10.96.0.53",))],
+    ),
+    (
         {f"{MAPS}/coredns": config(Corefile=STUB), f"{MAPS}/node-local-dns": config(Corefile=". {\n bind 169.254.20.10\n}")},
         [("coredns", ("10.96.0.53",)), ("nodelocal", ())],
     ),
@@ -95,6 +100,7 @@ async def test_services_and_replicas() -> None:
     """mcsdns's Service and the pods behind it, and the cluster's DNS."""
     spec = {
         "clusterIPs": ["10.96.0.53", "fd00::53"],
+        "externalIPs": ["192.0.2.1"],
         "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
     }
     admin = {
@@ -103,14 +109,25 @@ async def test_services_and_replicas() -> None:
     }
     slices = [
         {
-            "endpoints": [{"addresses": ["10.1.0.1"]}, {"addresses": ["10.1.0.2"]}],
+            "endpoints": [
+                {"addresses": ["10.1.0.1"]},
+                {"addresses": ["10.1.0.2"], "conditions": {"ready": False}},
+                {"addresses": ["10.1.0.3"], "conditions": {"terminating": True}},
+            ],
             "ports": [{"port": 5353, "protocol": "UDP"}],
         }
     ]
     cluster, unseen = await seen(
         {
             "/api/v1/services": {
-                "items": [{"metadata": {"namespace": "mcsdns", "name": "mcsdns"}, "spec": spec}, admin]
+                "items": [
+                    {
+                        "metadata": {"namespace": "mcsdns", "name": "mcsdns"},
+                        "spec": spec,
+                        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.2"}, {"hostname": "lb.example"}]}},
+                    },
+                    admin,
+                ]
             },
             "/apis/discovery.k8s.io/v1/namespaces/mcsdns/endpointslices": {
                 "items": [*slices, {"endpoints": None, "ports": None}]
@@ -124,6 +141,7 @@ async def test_services_and_replicas() -> None:
         ("10.96.0.53", "fd00::53"),
         ("UDP", "TCP"),
     )
+    assert service.outer == ("192.0.2.1", "192.0.2.2")
     assert cluster.replicas == ("10.1.0.1:5353", "10.1.0.2:5353")
     assert cluster.dns_ips == ("10.96.0.10",)
     assert unseen == []

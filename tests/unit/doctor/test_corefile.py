@@ -72,14 +72,41 @@ def test_imported_files() -> None:
     assert found is not None
     assert found.upstreams(ZONE) == ("10.96.0.53",)
     assert read(text).unread == ("import custom/*.server: the files were not found",)
+    assert read(text, {}).unread == (), "the ConfigMap is known to hold nothing"
+    assert read("import /etc/more/*.server", files).unread == ("import /etc/more/*.server: the files were not found",)
     assert [one.words[0] for one in read(". {\n import custom/*.override\n}", files).blocks[0].directives] == ["log"]
 
 
 def test_what_is_not_understood_is_named() -> None:
     """And the rest counts."""
-    found = read(f"tls://x {{\n}}\n10.0.0.0/8 {{\n}}\n{ZONE} {{\n forward . 10.0.0.1\n}}\nerrors\n")
-    assert [line.partition(":")[0] for line in found.unread] == ["'tls", "'10.0.0.0/8'", "'errors'"]
+    found = read(f"{{$ZONE}}:{{$PORT}} {{\n}}\n{ZONE} {{\n forward . 10.0.0.1\n}}\nerrors\n")
+    assert [line.partition(":")[0] for line in found.unread] == ["'{$ZONE}", "'errors'"]
     assert found.block_of(ZONE) is not None
+
+
+def test_blocks_that_a_plain_name_never_meets() -> None:
+    """A block for DNS over TLS or HTTPS, or for a network, is nobody's of a name, and leaves nothing open."""
+    found = read(f"tls://{ZONE} {{\n}}\nhttps://.:443 {{\n}}\n10.0.0.0/8 {{\n}}\n")
+    assert found.block_of(ZONE) is None
+    assert found.unread == ()
+
+
+TWINS = [
+    # the blocks of one zone                                        CoreDNS does not load them
+    (f"{ZONE} {{\n}}\n{ZONE}:53 {{\n}}", True),
+    (f"{ZONE} {{\n}}\n{ZONE}:54 {{\n}}", False),
+    (f"{ZONE} {{\n bind 10.0.0.1\n}}\n{ZONE} {{\n bind 10.0.0.2\n}}", False),
+    (f"{ZONE} {{\n bind 10.0.0.1\n}}\n{ZONE} {{\n bind 10.0.0.2 10.0.0.1\n}}", True),
+    (f"{ZONE} {{\n bind 10.0.0.1\n}}\n{ZONE} {{\n}}", True),
+    (f"{ZONE} {{\n view a {{\n  expr true\n }}\n}}\n{ZONE} {{\n}}", False),
+    (f"{ZONE} {{\n}}\nsvc.{ZONE} {{\n}}", False),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TWINS)
+def test_twins(text: str, expected: bool) -> None:
+    """Two blocks of a zone are too many where they share a port and an address, but for `view`."""
+    assert read(text).has_twins(ZONE) is expected
 
 
 def test_binds() -> None:
