@@ -37,6 +37,7 @@ from mcsdns.admin.state import ServerState
 from mcsdns.admin.status import Status, status
 from mcsdns.admin.trouble import troubles
 from mcsdns.clusterset.model import Reason
+from mcsdns.source.pace import Pace
 
 if TYPE_CHECKING:
     from mcsdns.admin.explain import Explanation
@@ -114,7 +115,7 @@ class Pages:
             case "/status":
                 return _json(await self._status())
             case "/explain":
-                return _json(explained(self._state, parameters))
+                return _json(await explained(self._state, parameters))
             case "/services":
                 return _json(await services(self._state, parameters))
             case "/omissions":
@@ -128,7 +129,7 @@ class Pages:
                 return await self._html("status", here="/", status=found, troubles=troubles(found), asked={})
             case "/explain":
                 wanted = dict(parameters)
-                of = explained(self._state, parameters) if parameters else None
+                of = await explained(self._state, parameters) if parameters else None
                 return await self._html("explain", here=path, explanation=of, asked=wanted)
             case "/services":
                 listed = await services(self._state, parameters)
@@ -156,7 +157,7 @@ class Pages:
         return Page(code, document.CONTENT_TYPE, body, {"Content-Security-Policy": document.policy()})
 
 
-def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Explanation:
+async def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Explanation:
     """
     Explain what the parameters of a request ask for.
 
@@ -172,8 +173,16 @@ def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Expl
         raise ValueError("the parameter name is missing; expected /explain?name=NAME&type=A")
     view = state.view(wanted["view"])
     # Imported when it is first asked for: a start need not wait for it.
-    from mcsdns.admin.explain import explain  # noqa: PLC0415
+    from mcsdns.admin.explain import Around, explain, path_of_absent  # noqa: PLC0415
 
+    around: Around | None = None
+    path = path_of_absent(wanted["name"], view.options.zone, view.services.keys())
+    if path:
+        around, pace = Around(path), Pace()
+        for key in list(view.services):
+            around.take(key)
+            if pace.is_due:
+                await pace.rest()
     return explain(
         wanted["name"],
         wanted["type"] or "A",
@@ -183,6 +192,7 @@ def explained(state: ServerState, parameters: Iterable[tuple[str, str]]) -> Expl
         complete=view.complete,
         serial=view.serial,
         imported=view.services.keys(),
+        around=around,
         refusals=[refusal for health in state.health.values() for refusal in health.refusals],
         unwell={name: health.trouble for name, health in state.health.items() if health.trouble is not None},
     )

@@ -29,7 +29,8 @@ def add_parser(verbs: Verbs) -> None:
         " link with its fix, and what could not be looked at. Nothing is changed.",
         epilog=with_examples(
             "In a pod, its service account and the addresses of Services are used. docs/doctor.md tells what is looked at, and what"
-            " it must be allowed. Exit codes: 0 every link that could be looked at holds; 1 a link is broken; 2 usage error.",
+            " it must be allowed. Exit codes: 0 every link that could be looked at holds; 1 a link is broken; 2 usage error, or"
+            " nothing could be looked at.",
             "mcsdns doctor                                 # in a pod: it finds everything",
             "mcsdns doctor --name web.shop.svc.clusterset.local",
             "mcsdns doctor --kubeconfig admin.kubeconfig --server 10.0.0.1:53 --admin http://10.0.0.1:9153",
@@ -83,6 +84,8 @@ def _run(options: argparse.Namespace) -> int:
         facts = asyncio.run(look(plan))
     report = judge(facts)
     show(report, text(report, is_coloured(sys.stdout)), options.output)
+    if all(finding.state == "unknown" for finding in report.findings):
+        return 2
     return 0 if report.ok else 1
 
 

@@ -44,7 +44,7 @@ def _server(facts: Facts, asked: Asked) -> Finding:
         )
         fix = _BOTH
     elif reply.problem:
-        says = f"nothing answers: {reply.problem}"
+        says = f"nothing answers at {asked.address}: {reply.problem}"
     elif reply.rcode == "REFUSED":
         served = sorted({status.zone for status in facts.status.values()} - {zone})
         says = f"what answers serves another zone than {zone}" + (f": {', '.join(served)}" if served else "")
@@ -100,7 +100,7 @@ def _unheard(url: str, found: str, expected: str, fix: str) -> Finding:
 def replicas(facts: Facts) -> Iterator[Finding]:
     """Judge whether replicas hold the same zone, and give the same answer for the name."""
     expected = "the same answer, whichever replica is asked"
-    fix = "compare their configurations and /status: a cluster that one of them does not hear, another version, another view"
+    fix = "compare their configurations and /status: a cluster that one of them does not hear, another version, view or `advertise`"
     views: dict[str, dict[str, str]] = {}
     for url, status in facts.status.items():
         for view in status.views:

@@ -395,11 +395,19 @@ def test_the_role_of_the_document_lets_it_look(hospital: Hospital, tmp_path: Pat
         eventually(lambda: "not looked at" in hospital.doctor(*kubeconfig, *front.resolver, *name).stdout, False, 10)
 
 
+def test_nothing_to_look_at() -> None:
+    """Who is told nothing says so, and does not say that all is well; no resolver is asked that nobody has named."""
+    done = run("doctor", KUBERNETES_SERVICE_HOST="")
+    assert done.returncode == 2
+    assert done.stdout.startswith("?: nothing could be looked at\n")
+    assert "not looked at: the way that pods take: no resolver is known" in done.stdout
+
+
 def test_nothing_answers(hospital: Hospital) -> None:
     """An address where nothing is."""
     nobody = f"127.0.0.1:{free_port()}"
     first, _ = told(hospital.doctor("--server", nobody, well=False))
-    assert first == "BROKEN at mcsdns: nothing answers: Connection refused"
+    assert first == f"BROKEN at mcsdns: nothing answers at {nobody}: Connection refused"
     first, _ = told(hospital.doctor("--zone", "mcs.local"))
     assert first == "BROKEN at mcsdns: what answers serves another zone than mcs.local: clusterset.local"
 

@@ -20,13 +20,14 @@ import msgspec
 from msgspec import Struct
 
 from mcsdns.admin.explain import below, missing, refused
+from mcsdns.admin.explain.around import Around
 from mcsdns.admin.explain.chain import Link, chain
 from mcsdns.admin.explain.found import found
 from mcsdns.admin.explain.near import listed
 from mcsdns.admin.explain.outside import formless, outside
 from mcsdns.admin.explain.question import read
 from mcsdns.admin.explain.rules import Rule
-from mcsdns.admin.explain.scene import Finding, Hop, Lookup, Outcome, Scene
+from mcsdns.admin.explain.scene import Finding, Hop, Lookup, Outcome, Scene, path_of
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ObjectRef, Omission, ServiceKey, View
 from mcsdns.source.refusals import Refusal
@@ -84,6 +85,7 @@ def explain(
     complete: bool,
     serial: int = 0,
     imported: Collection[ServiceKey] | None = None,
+    around: Around | None = None,
     refusals: Sequence[Refusal] = (),
     unwell: Mapping[str, str] | None = None,
 ) -> Explanation:
@@ -99,18 +101,40 @@ def explain(
         complete: Whether the view is published as complete: a name that is not found is NXDOMAIN, not SERVFAIL.
         serial: The SOA serial that is published.
         imported: The services that the view imports; None: they are looked up in the mirrors, if they matter.
+        around: What they have near the name, where somebody has looked already; None: they are walked through, if it matters.
         refusals: What quotas refuse, of every cluster.
         unwell: The clusters that are not followed just now, and what is the matter with each.
 
     Raises:
         ValueError: The name or the type cannot be read; the message is for the one who typed it.
     """
-    scene = Scene(read(name, rr_type), view, mirrors, options, complete=complete, serial=serial, imported=imported)
+    question = read(name, rr_type)
+    scene = Scene(question, view, mirrors, options, complete=complete, serial=serial, imported=imported, around=around)
     lookup = scene.look_up()
     explanation = _explanation(scene, lookup, _finding(scene, lookup, refusals), unwell or {})
     if scene.node is None:
         return explanation
     return msgspec.structs.replace(explanation, hints=(*explanation.hints, *refused.found(scene, refusals)))
+
+
+def path_of_absent(name: str, zone: bytes, imported: Collection[ServiceKey]) -> list[str]:
+    """
+    Return the labels above the zone of a name whose explanation looks at what is around it; else, and of no name, nothing.
+
+    Args:
+        name: As people type it.
+        zone: Wire format.
+        imported: The services that the view imports.
+    """
+    try:
+        path = path_of(read(name, "A").name, zone)
+    except ValueError:
+        return []
+    is_namespace = len(path) == 2
+    is_wanted = path[-1:] == ["svc"] and (
+        is_namespace or (len(path) > 2 and ServiceKey(path[-2], path[-3]) not in imported)
+    )
+    return path if is_wanted else []
 
 
 def _explanation(scene: Scene, lookup: Lookup, finding: Finding, unwell: Mapping[str, str]) -> Explanation:

@@ -14,9 +14,10 @@ Why a service, or a whole namespace, is not in the view: the first cause that ap
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 
-from mcsdns.admin.explain.near import MAX_LISTED, close, listed
+from mcsdns.admin.explain.near import listed
 from mcsdns.admin.explain.outside import exists
 from mcsdns.admin.explain.rules import Rule
 from mcsdns.admin.explain.scene import Finding, Hop, Scene
@@ -37,14 +38,12 @@ def service(scene: Scene, key: ServiceKey) -> Finding:
         finding = reason(scene, key)
         if finding is not None:
             return finding
-    keys = scene.imported
-    namespaces = {other.namespace for other in keys}
-    if key.namespace not in namespaces:
-        return _no_namespace(scene, key.namespace, namespaces, _places(scene, keys, key))
+    if scene.around.service is None:
+        return _no_namespace(scene, key.namespace, _places(scene, key))
     if "*" in (key.name, *scene.below):
         return Finding(f"{scene.name} holds a *, which matches nothing else", Rule.NO_WILDCARD, objects=())
     cause = f"{_nobody(scene)} holds a ServiceImport, a ServiceExport or an EndpointSlice of {_text(key)}"
-    return Finding(cause, Rule.NOT_IMPORTED, tuple(_places(scene, keys, key)), objects=(), hop=Hop.EXPORTED)
+    return Finding(cause, Rule.NOT_IMPORTED, tuple(_places(scene, key)), objects=(), hop=Hop.EXPORTED)
 
 
 def namespace(scene: Scene, name: str) -> Finding:
@@ -52,19 +51,18 @@ def namespace(scene: Scene, name: str) -> Finding:
     finding = _view_counts_not(scene)
     if finding is not None:
         return finding
-    keys = scene.imported
-    meant = [key for key in keys if key.name == name]
-    hints = [f"services of that name, with their namespaces: {_full(scene, meant)}"] if meant else []
-    return _no_namespace(scene, name, {key.namespace for key in keys}, hints)
+    meant = scene.around.titled
+    hints = [f"services of that name, with their namespaces: {meant.text(partial(_full, scene))}"] if meant else []
+    return _no_namespace(scene, name, hints)
 
 
-def _no_namespace(scene: Scene, name: str, namespaces: set[str], places: Iterable[str]) -> Finding:
-    hints = list(places)
-    near = close(name, namespaces)
+def _no_namespace(scene: Scene, name: str, places: Iterable[str]) -> Finding:
+    hints, namespaces = list(places), scene.around.namespaces
+    near = namespaces.close()
     if near:
         hints.append(f"namespaces with a similar name: {listed(near)}")
     elif not hints:
-        hints.append(f"namespaces with imported services in view {scene.view.name}: {listed(namespaces)}")
+        hints.append(f"namespaces with imported services in view {scene.view.name}: {namespaces.text()}")
     elsewhere = _holders(scene, name)
     if elsewhere:
         hints.append(f"objects about services of the namespace {name} are in: {listed(elsewhere)}")
@@ -181,30 +179,21 @@ def _refused(scene: Scene, key: ServiceKey) -> Finding | None:
     return Finding(cause, Rule.NOT_IMPORTED, objects=())
 
 
-def _places(scene: Scene, keys: Collection[ServiceKey], key: ServiceKey) -> Iterator[str]:
+def _places(scene: Scene, key: ServiceKey) -> Iterator[str]:
     """Give hints on services that were perhaps meant."""
     swapped = ServiceKey(key.name, key.namespace)
-    if swapped in keys:
-        yield f"namespace and service are the other way round: {_full(scene, [swapped])}"
-    same: list[ServiceKey] = []
-    names: set[str] = set()
-    above: ServiceKey | None = None
-    for other in keys:  # once: there may be tens of thousands
-        if other.namespace == key.namespace:
-            names.add(other.name)
-        elif other.name == key.name:
-            same.append(other)
-        if other.namespace == key.name and other.name in scene.below:
-            above = above or other
+    if swapped in scene.imported:
+        yield f"namespace and service are the other way round: {_full(scene, swapped)}"
+    same, names, above = scene.around.same, scene.around.names, scene.around.above
     if same:
-        yield f"the same service name in other namespaces: {_full(scene, same)}"
-    near = close(key.name, names)
+        yield f"the same service name in other namespaces: {same.text(partial(_full, scene))}"
+    near = names.close()
     if near:
-        yield f"similar names in the namespace: {_full(scene, [ServiceKey(key.namespace, name) for name in near])}"
+        yield f"similar names in the namespace: {listed(_full(scene, ServiceKey(key.namespace, name)) for name in near)}"
     elif not same and names:
-        yield f"imported services of the namespace {key.namespace}: {listed(names)}"
+        yield f"imported services of the namespace {key.namespace}: {names.text()}"
     if above is not None:
-        yield f"there is a label too many before svc: {_full(scene, [above])}"
+        yield f"there is a label too many before svc: {_full(scene, above)}"
 
 
 def _of_view(scene: Scene) -> Iterator[Mirror]:
@@ -221,11 +210,10 @@ def _exports(scene: Scene, key: ServiceKey) -> Iterator[ObjectRef]:
             yield mirror.ref(Resource.SERVICE_EXPORTS, *key, "exports the service")
 
 
-def _full(scene: Scene, keys: Iterable[ServiceKey]) -> str:
-    """Return services by their names in full, as a list in a sentence; of each it is said if its name does not exist."""
-    texts = sorted(f"{key.name}.{key.namespace}.svc.{scene.zone}" for key in keys)
-    shown = [text if exists(scene, text) else f"{text} (no ready endpoint)" for text in texts[:MAX_LISTED]]
-    return listed(shown + texts[MAX_LISTED:])
+def _full(scene: Scene, key: ServiceKey) -> str:
+    """Return a service by its name in full; it is said if that does not exist."""
+    text = f"{key.name}.{key.namespace}.svc.{scene.zone}"
+    return text if exists(scene, text) else f"{text} (no ready endpoint)"
 
 
 def _text(key: ServiceKey) -> str:

@@ -15,6 +15,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mcsdns.admin.explain.around import Around
 from mcsdns.admin.explain.question import Question
 from mcsdns.admin.explain.rules import Rule
 from mcsdns.clusterset.merge import duplicates, importer, merge, speaking
@@ -107,6 +108,7 @@ class Scene:
         complete: bool,
         serial: int = 0,
         imported: Collection[ServiceKey] | None = None,
+        around: Around | None = None,
     ) -> None:
         self.question = question
         self.view = view
@@ -114,7 +116,8 @@ class Scene:
         self.heard = speaking(mirrors)
         self.options = options
         self._imported = imported
-        self.path = _path(question.name, options.zone)
+        self._around = around
+        self.path = path_of(question.name, options.zone)
         is_service = len(self.path) >= 3 and self.path[-1] == "svc"
         self.key = ServiceKey(self.path[-2], self.path[-3]) if is_service else None
         self.below = self.path[:-3] if is_service else []
@@ -163,6 +166,13 @@ class Scene:
             self._imported = {key for mirror in of_view for key in mirror.keys() if mirror.import_of(key) is not None}  # noqa: SIM118 - no dict
         return self._imported
 
+    @property
+    def around(self) -> Around:
+        """What the imported services have near the name."""
+        if self._around is None:
+            self._around = Around(self.path, self.imported)
+        return self._around
+
     def omissions(self) -> tuple[Omission, ...]:
         """Return what was left out of the service on any way: in merge, in build, or with a whole cluster."""
         found = set(self.records.omissions if self.records is not None else ())
@@ -188,10 +198,10 @@ class Scene:
             return {self.records.owner: self.records}
         if len(self.path) == 2 and self.path[-1] == "svc":
             # The name of a namespace exists by any service in it: the first that is found stands for all.
-            for key in self.imported:
-                if key.namespace == self.path[0]:
-                    owner = service_owner(key, self.options.zone)
-                    return {owner: ServiceRecords(owner, {})}
+            key = self.around.service
+            if key is not None:
+                owner = service_owner(key, self.options.zone)
+                return {owner: ServiceRecords(owner, {})}
         return {}
 
     def _additional(self, rrset: RRset) -> Iterator[str]:
@@ -206,7 +216,7 @@ def _says_anything(mirror: Mirror, key: ServiceKey) -> bool:
     return bool(mirror.import_of(key) or mirror.export_of(key) or mirror.slices_of(key))
 
 
-def _path(name: bytes, zone: bytes) -> list[str]:
+def path_of(name: bytes, zone: bytes) -> list[str]:
     """Return the labels of a name above the zone, nothing for one outside; octets outside ASCII stay one character each."""
     if not is_within(name, zone):
         return []

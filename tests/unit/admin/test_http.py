@@ -232,16 +232,16 @@ async def test_a_cluster_that_is_not_well_is_a_hint(server: FakeServer) -> None:
     """A stale cluster's data is served; who looks at an answer is told."""
     server.state.health["east"].broken(Resource.ENDPOINT_SLICES, "timeout", "no byte for 90 s")
     server.clock.now += 91
-    found = explained(server.state, [("name", WEB)])
+    found = await explained(server.state, [("name", WEB)])
     assert found.hints[-1] == "east is stale for 91 s (endpointslices: no byte for 90 s): what it last said is served"
-    assert not explained(server.state, [("name", "example.com")]).hints[1:]
+    assert not (await explained(server.state, [("name", "example.com")])).hints[1:]
 
 
 async def test_a_cluster_that_is_not_heard_is_a_hint() -> None:
     """The cause of the silence is the source's."""
     server = FakeServer({"west": "", "east": None})
     server.state.health["east"].broken(Resource.SERVICE_IMPORTS, "connect", "connection refused")
-    found = explained(server.state, [("name", WEB)])
+    found = await explained(server.state, [("name", WEB)])
     assert found.outcome == "SERVFAIL"
     assert found.hints[-1] == "east is unsynced for 0 s: serviceimports: connection refused"
 

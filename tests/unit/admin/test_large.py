@@ -27,7 +27,7 @@ BROWSER = "text/html"
 
 @pytest.fixture(scope="module")
 def server() -> FakeServer:
-    """Two clusters that both import 50,000 services, of which one in ten lacks something."""
+    """Two clusters that both import 50,000 services, of which one in ten lacks something; for east all are in one namespace."""
     made = FakeServer({"west": "", "east": ""})
     keys = [ServiceKey(f"team-{number % 97:02}", f"service-{number:05}") for number in range(SERVICES)]
     for mirror in made.state.mirrors:
@@ -43,7 +43,8 @@ def server() -> FakeServer:
             lack = Omission(
                 Reason.NOT_READY, "west", f"EndpointSlice {'/'.join(key)}", f"a 10.0.0.{number} is not ready"
             )
-            view.services[key] = Built(bytes(16), (lack,) if number % 10 == 0 else ())
+            at = key if view.view.name == "west" else ServiceKey("crowd", key.name)
+            view.services[at] = Built(bytes(16), (lack,) if number % 10 == 0 else ())
     return made
 
 
@@ -57,6 +58,15 @@ PATHS = [
     ("/omissions", {}),
     ("/omissions", {"reason": "not-ready", "page": "50"}),
     ("/explain", {"name": "service-00005.team-05.svc.clusterset.local"}),
+    ("/explain", {"name": "servcie-00005.team-05.svc.clusterset.local"}),
+    ("/explain", {"name": "service-00005.taem-05.svc.clusterset.local"}),
+    ("/explain", {"name": "servcie-00005.crowd.svc.clusterset.local", "view": "east"}),
+    ("/explain", {"name": "nosuch.crowd.svc.clusterset.local", "view": "east"}),
+    ("/explain", {"name": "service-00005.svc.clusterset.local"}),
+    ("/explain", {"name": "team-05.service-00005.svc.clusterset.local"}),
+    ("/explain", {"name": "a.service-00005.team-05.svc.cluster.local"}),
+    ("/explain", {"name": "service-00005.team-05"}),
+    ("/explain", {"name": "team-05.svc.clusterset.local"}),
 ]
 
 

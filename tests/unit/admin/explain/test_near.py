@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcsdns.admin.explain.near import MAX_COMPARED, address, close, listed
+from mcsdns.admin.explain.near import MAX_COMPARED, MAX_LISTED, First, Near, address, close, listed
 
 SERVICES = ["web", "web6", "webhook", "db", "payments", "shop"]
 
@@ -64,3 +64,17 @@ def test_lists_in_sentences(words: list[str], text: str) -> None:
 def test_addresses_as_labels(label: str, packed: bytes | None) -> None:
     """An address with `-` for `.` or `:`, with or without the `0` that a trailing `-` gets."""
     assert address(label) == packed
+
+
+def test_what_is_kept_of_many() -> None:
+    """Of words in any order the first are kept, as a sorted list has them, and how many there are."""
+    words = [f"service-{number * 7919 % 1000:04}" for number in range(1000)]
+    near, first = Near("service-0007"), First[str]()
+    for word in words:
+        near.take(word)
+        first.take(word)
+    assert first.words == sorted(words)[:MAX_LISTED]
+    assert first.text() == near.text() == listed(words)
+    assert near.close() == close("service-0007", words)
+    assert First[str]().text() == "none"
+    assert not First[str]()
