@@ -2,7 +2,7 @@
 Tells on standard error how far something is that takes a while: a line that is drawn over on a terminal, a line now and then elsewhere.
 
 Rules:
-1. Nothing is written within the first second: what is quick says nothing.
+1. Nothing is written within the first second: what is quick says nothing. What takes longer says so at once.
 2. Standard output is never touched: it is the result.
 3. What is drawn is gone when the work is done.
 
@@ -67,10 +67,12 @@ class Progress:
         started = self._clock()
         if self._done.wait(QUIET_S):
             return
-        while not self._done.wait(DRAW_S if self._is_terminal else LINE_S):
+        while True:
             text = self.line(self._clock() - started)
             self._stream.write(f"\r\x1b[K{text}" if self._is_terminal else f"{text}\n")
             self._stream.flush()
+            if self._done.wait(DRAW_S if self._is_terminal else LINE_S):
+                break
         if self._is_terminal:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

@@ -52,6 +52,15 @@ def test_lines_elsewhere() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+def test_what_takes_over_a_second_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a log, too: not only what outlasts the time between two lines."""
+    monkeypatch.setattr(progress, "LINE_S", 60.0)
+    stream = io.StringIO()
+    with Progress("exporting", stream=stream):
+        _until(stream, "exporting")
+    assert stream.getvalue().count("\n") == 1
+
+
 def test_it_ends_with_the_work_that_fails() -> None:
     """An error is raised through it, and nothing is written after it."""
     stream = Terminal()
