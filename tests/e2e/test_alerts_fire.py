@@ -34,7 +34,7 @@ from tests.source.certificates import Authority
 pytestmark = pytest.mark.servers
 
 RULES: Final = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yaml"
-WINDOW_S: Final = 4
+WINDOW_S: Final = 6
 QUIET_S: Final = 3.0 * WINDOW_S
 """Longer than every window and `for` together: what fires of health alone has fired by then."""
 FIRES_IN_S: Final = 30.0

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -21,11 +23,13 @@ from tests.e2e.real import CHECKER
 from tests.e2e.server import NXDOMAIN, ZONE, Answer, eventually, found, run
 from tests.manifests import service_import
 from tests.servers.run import CoreDns, StartError, binary, free_port
+from tests.servers.tools import need
 
 pytestmark = pytest.mark.servers
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "doctor.md"
 
+WELL = "ok: every link that could be looked at holds for clusterset.local"
 STUB = """\
 clusterset.local:{port} {
     errors
@@ -82,7 +86,7 @@ def test_all_is_well(hospital: Hospital, tmp_path: Path) -> None:
     with Front(hospital, tmp_path, STUB) as front:
         done = hospital.doctor(*hospital.kubeconfig, *front.resolver, "--name", f"web.shop.svc.{ZONE}")
     first, _ = told(done, 0)
-    assert first == "ok: every link that could be looked at holds for clusterset.local"
+    assert first == WELL
     assert "BROKEN" not in done.stdout
     links = ["api", "mcsdns", "clusters", "stub block", "resolver", "name", "cache"]
     assert [link for link, state in _pairs(done)[: len(links)]] == links
@@ -519,3 +523,50 @@ def test_a_name_in_upper_case_with_ipv6_alone(hospital: Hospital) -> None:
     eventually(lambda: hospital.doctor("--name", name).returncode, 0, 10)
     first, _ = told(hospital.doctor(*hospital.kubeconfig, "--name", "WEB.LONELY.SVC.CLUSTERSET.LOCAL."))
     assert first.startswith("BROKEN at namespace: the namespace lonely does not exist in this cluster")
+
+
+def test_in_a_pod(tmp_path: Path) -> None:
+    """Without an argument it finds the cluster's DNS, mcsdns's Service and its replicas; what it may not read, it tells; and it asks
+    no resolver of the node's."""
+    for tool in ("unshare", "ip"):
+        need(tool)
+    for name in ("etcd", "kube-apiserver", "coredns"):
+        binary(name)
+    (role,) = re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    space = ["unshare", "--map-root-user", "--mount", "--net"]
+    if subprocess.run([*space, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody make namespaces")
+    command = [*space, sys.executable, "-m", "tests.e2e.pod", str(tmp_path), role]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=DOCUMENT.parents[1])
+    assert done.returncode == 0, done.stderr
+    told = {what: (code, text.splitlines()) for what, (code, text) in json.loads(done.stdout).items()}
+
+    code, lines = told["no service account"]
+    assert code == 0
+    assert "ok      cache       web.shop.svc.clusterset.local" not in "\n".join(lines), "mcsdns itself is not known"
+    assert any("not looked at: the cluster's DNS configuration: in-cluster: " in line for line in lines)
+
+    code, lines = told["stranger"]
+    assert (code, lines[0].partition(", and ")[0]) == (0, WELL)
+    assert any("not looked at: ConfigMap kube-system/coredns: HTTP 403: " in line for line in lines)
+
+    code, lines = told[CHECKER]
+    assert (code, lines[0]) == (0, WELL)
+    wheres = [line.split("where: ")[1] for line in lines if "where: " in line]
+    for where in (
+        "10.96.0.53:53 (Service mcsdns/mcsdns)",
+        "10.244.1.1:5353 (replica)",
+        "10.244.2.1:5353 (replica)",
+        "http://10.244.1.1:9153, http://10.244.2.1:9153",
+        "ConfigMap kube-system/coredns",
+        "10.96.0.10:53 (/etc/resolv.conf)",
+    ):
+        assert where in wheres
+
+    code, lines = told["dnsPolicy: Default"]
+    assert code == 0
+    assert not any("192.0.2.1" in line for line in lines)
+    assert any("/etc/resolv.conf: it has the node's resolvers, not those that pods ask" in line for line in lines)
+
+    code, lines = told["a replica is gone"]
+    assert (code, lines[0]) == (1, "BROKEN at mcsdns: nothing answers at 10.244.2.1:5353: Connection refused")
