@@ -106,8 +106,16 @@ def main(folder: Path, role: dict[str, Any]) -> dict[str, tuple[int, str]]:
 
         def doctor(what: str) -> None:
             port = str(west.cluster.api_server.port)
-            inside = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": port}
-            done = run("doctor", "--timeout", "2", "--name", "web.shop.svc.clusterset.local", **inside)
+            name = "web.shop.svc.clusterset.local"
+            done = run(
+                "doctor",
+                "--timeout",
+                "2",
+                "--name",
+                name,
+                KUBERNETES_SERVICE_HOST="127.0.0.1",
+                KUBERNETES_SERVICE_PORT=port,
+            )
             told[what] = (done.returncode, done.stdout + done.stderr)
 
         doctor("no service account")
