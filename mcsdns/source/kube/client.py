@@ -67,12 +67,12 @@ class Stream:
             StreamError: It was cut.
         """
         try:
-            with _translated("watch"):
-                return await self._response.content.readany()
-        except StreamError:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError):
             if self._is_over:
                 return b""
-            raise
+            with _translated("watch"):
+                raise
 
     def close(self) -> None:
         """End the watch. Its connection is closed with it."""

@@ -13,6 +13,7 @@ Not here: opening it, and what comes after it (`reflector`).
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -24,7 +25,7 @@ from mcsdns.source.kube.settings import Timing
 from mcsdns.source.kube.teller import Teller
 from mcsdns.source.kube.turn import CheckDue, Ended, Phase, Seen, Silent, State, Unreadable
 from mcsdns.source.kube.watch import step
-from mcsdns.source.pace import Pace
+from mcsdns.source.pace import Pace, turn
 
 
 class Outcome(NamedTuple):
@@ -79,6 +80,8 @@ class WatchReader:
         self._timing = timing
         self._clock = clock
         self._splitter = LineSplitter()
+        self._lines: deque[bytes] = deque()
+        self._heard_at = clock()
         self._sound_at = clock() + timing.early_end_s
         self._has_told = False
 
@@ -89,12 +92,12 @@ class WatchReader:
         Raises:
             ApiError, GoneError: The server ended the watch with an ERROR event.
         """
-        now = heard_at = self._clock()
+        now = self._heard_at = self._clock()
         while True:
             check_at = self._room_at if self._teller.wants_list else self._check_at
             if now >= check_at:
                 return Outcome(CheckDue())
-            silent_at = heard_at + self._timing.idle_limit_s
+            silent_at = self._heard_at + self._timing.idle_limit_s
             if now >= silent_at:
                 self._health.erred(self._resource, "silent")
                 return Outcome(Silent())
@@ -105,22 +108,43 @@ class WatchReader:
                 until = min(until, self._sound_at)
             try:
                 async with asyncio.timeout(until - now):
-                    chunk = await stream.chunk()
+                    outcome = await self._read_on(stream)
             except TimeoutError:
                 now = max(self._clock(), until)
                 continue
+            while outcome is None and self._lines:
+                await turn()
+                outcome = self._tell()
+            if outcome is not None:
+                return outcome
+            now = self._heard_at
+
+    async def _read_on(self, stream: Chunks) -> Outcome | None:
+        """
+        Tell what comes, until something else than events does.
+
+        The limit around it is not set anew for each event, which would cost as much as some of the rest: where it is over, `read`
+        sees what has come meanwhile. It must not strike between two lines, so nothing else is waited for here.
+
+        Returns:
+            What ends the watch; None where others must run before the rest of the lines, or it may be time for a list.
+        """
+        while not self._lines and not self._teller.wants_list:
+            try:
+                chunk = await stream.chunk()
             except StreamError as error:
                 self._health.erred(self._resource, "cut")
                 return self._end(str(error))
             if not chunk:
                 return self._end("the server ended the watch")
-            now = heard_at = self._clock()
+            self._heard_at = self._clock()
             try:
-                ended = await self._take(chunk)
+                self._lines += self._splitter.feed(chunk)
             except StreamError as error:
                 return Outcome(Unreadable(), "stream", str(error))
-            if ended is not None:
-                return Outcome(ended)
+            if (outcome := self._tell()) is not None:
+                return outcome
+        return None
 
     def _note_sound(self) -> None:
         """Say that what was broken is whole again."""
@@ -134,25 +158,25 @@ class WatchReader:
             return Outcome(Ended(is_early=True), "early_end", f"{problem} at once")
         return Outcome(Ended(is_early=is_early))
 
-    async def _take(self, chunk: bytes) -> Seen | None:
+    def _tell(self) -> Outcome | None:
         """
-        Take the events of a chunk, in order.
+        Tell the events that have come, in order, but no longer than others can wait.
 
         Returns:
             What ends the watch, or None.
         """
-        lines = self._splitter.feed(chunk)
-        pace = Pace()
-        for line in lines:
-            seen = self._teller.take(line, is_first=not self._has_told)
+        pace, has_lines = Pace(), bool(self._lines)
+        while self._lines and not pace.is_due:
+            try:
+                seen = self._teller.take(self._lines.popleft(), is_first=not self._has_told)
+            except StreamError as error:
+                return Outcome(Unreadable(), "stream", str(error))
             self._has_told = True
             if seen is not None:
-                turn = step(self.state, seen)
-                if turn.state.phase is not Phase.WATCHING:
-                    return seen
-                self.state = turn.state
-            if pace.is_due:
-                await pace.rest()
-        if lines:
+                state = step(self.state, seen).state
+                if state.phase is not Phase.WATCHING:
+                    return Outcome(seen)
+                self.state = state
+        if has_lines:
             self._health.alive(self._resource)
         return None
