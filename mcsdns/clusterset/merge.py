@@ -67,13 +67,17 @@ def reserved_ids(mirrors: Iterable[Mirror]) -> frozenset[str]:
 
 def importer(key: ServiceKey, mirrors: Iterable[Mirror], view: View) -> Mirror | None:
     """Return the mirror whose ServiceImport gives the view its type, ports and IPs (rule 1), or None where it imports nothing."""
-    for mirror in speaking(mirrors):
+    return _importer(key, speaking(mirrors), view)
+
+
+def _importer(key: ServiceKey, heard: Iterable[Mirror], view: View) -> Mirror | None:
+    for mirror in heard:
         if view.cluster in (None, mirror.cluster) and mirror.import_of(key) is not None:
             return mirror
     return None
 
 
-def merge(key: ServiceKey, mirrors: Sequence[Mirror], view: View) -> Service | None:
+def merge(key: ServiceKey, mirrors: Sequence[Mirror], view: View, *, names_objects: bool = True) -> Service | None:
     """
     Combine what the member clusters say about one service, as one consuming cluster sees it.
 
@@ -83,28 +87,27 @@ def merge(key: ServiceKey, mirrors: Sequence[Mirror], view: View) -> Service | N
         key: Namespace and name.
         mirrors: One for each watched cluster, in the order of the configuration.
         view: The consuming cluster, or none in particular.
+        names_objects: Fill in `Service.objects`, which people read and records do not need.
 
     Returns:
         The service, with backends sorted by cluster id and address, or None where the view holds no import of it.
 
     Source: KEP-1645, "ServiceImport" and "EndpointSlice"; design.md §4.
     """
-    source = importer(key, mirrors, view)
+    heard = speaking(mirrors)
+    source = _importer(key, heard, view)
     imported = source.import_of(key) if source is not None else None
     if source is None or imported is None:
         return None
-    heard = speaking(mirrors)
-    objects = [source.ref(Resource.SERVICE_IMPORTS, *key, _import_note(imported))]
     omissions = list(_import_omissions(key, heard, source, imported))
-    backends: list[Backends] = []
+    claims: list[Claim] = []
     if imported.type is ServiceType.HEADLESS:
-        for mirror, cluster_id, slices in _believed(key, heard, view, imported, omissions):
-            for piece in slices:
-                backends.append(Backends(cluster_id, piece.endpoints, piece.ports))
-                objects.append(_slice_ref(mirror, piece, cluster_id))
-                omissions += (Omission(r, mirror.cluster, _slice_text(piece), detail) for r, detail in piece.omissions)
-            if not slices[0].is_imported and mirror.export_of(key) is not None:
-                objects.append(mirror.ref(Resource.SERVICE_EXPORTS, *key, f"exports the service from {cluster_id}"))
+        claims = list(_believed(key, heard, view, imported, omissions))
+    backends: list[Backends] = []
+    for mirror, cluster_id, slices in claims:
+        for piece in slices:
+            backends.append(Backends(cluster_id, piece.endpoints, piece.ports))
+            omissions += (Omission(r, mirror.cluster, _slice_text(piece), detail) for r, detail in piece.omissions)
     return Service(
         key,
         source.cluster,
@@ -114,8 +117,17 @@ def merge(key: ServiceKey, mirrors: Sequence[Mirror], view: View) -> Service | N
         tuple(sorted(backends, key=_backends_order)),
         reserved_ids(heard),
         tuple(sorted(set(omissions))),
-        tuple(sorted(set(objects))),
+        tuple(sorted(set(_objects(key, source, imported, claims)))) if names_objects else (),
     )
+
+
+def _objects(key: ServiceKey, source: Mirror, imported: Import, claims: Iterable[Claim]) -> Iterator[ObjectRef]:
+    """Name what has a part in the service."""
+    yield source.ref(Resource.SERVICE_IMPORTS, *key, _import_note(imported))
+    for mirror, cluster_id, slices in claims:
+        yield from (_slice_ref(mirror, piece, cluster_id) for piece in slices)
+        if not slices[0].is_imported and mirror.export_of(key) is not None:
+            yield mirror.ref(Resource.SERVICE_EXPORTS, *key, f"exports the service from {cluster_id}")
 
 
 def _believed(

@@ -34,6 +34,8 @@ _OVERHEAD = 12 + MAX_NAME + 4 + 128
 """Octets of a message that are no answers: header, the longest question, an OPT record with every option of ours."""
 _RR_FIXED = 12
 """Octets of a RR beside its RDATA: compressed owner 2, type 2, class 2, TTL 4, RDLENGTH 2 (RFC 1035 §4.1.3)."""
+_A, _AAAA, _SRV = int(Type.A), int(Type.AAAA), int(Type.SRV)
+"""As plain numbers: looking up a member of an enumeration costs more than adding a record."""
 
 
 class Options(Struct, frozen=True):
@@ -88,6 +90,7 @@ class _Draft:
         self._cluster = service.cluster
         self._object = f"ServiceImport {service.key.namespace}/{service.key.name}"
         self._nodes: dict[bytes, dict[int, dict[bytes, None]]] = {}
+        self._port_names: dict[Port, bytes | None] = {}
 
     def exist(self, name: bytes) -> None:
         """Make a name exist, and every name between it and the service's own."""
@@ -97,30 +100,38 @@ class _Draft:
                 break
             name = parent(name)
 
-    def add(self, name: bytes, rr_type: Type, rdata: bytes) -> None:
+    def add(self, name: bytes, rr_type: int, rdata: bytes) -> None:
         """Add one record."""
-        self.exist(name)
-        self._nodes[name].setdefault(int(rr_type), {})[rdata] = None
+        if name not in self._nodes:
+            self.exist(name)
+        self._nodes[name].setdefault(rr_type, {})[rdata] = None
 
     def address(self, name: bytes, address: bytes) -> None:
         """Add one A or AAAA record."""
-        self.add(name, Type.A if len(address) == 4 else Type.AAAA, address)
+        self.add(name, _A if len(address) == 4 else _AAAA, address)
 
     def services(self, port: Port, target: bytes) -> None:
         """Add the SRV records of one port: at its own name where it has one, and at the service's."""
         rdata = struct.pack("!HHH", 0, SRV_WEIGHT, port.number) + target
-        self.add(self.owner, Type.SRV, rdata)
+        self.add(self.owner, _SRV, rdata)
+        if port not in self._port_names:
+            self._port_names[port] = self._port_name(port)
+        name = self._port_names[port]
+        if name is not None:
+            self.add(name, _SRV, rdata)
+
+    def _port_name(self, port: Port) -> bytes | None:
+        """Return the name that the SRV records of a port have of their own, or None where there is none."""
         if not port.name:
-            return
+            return None
         if not is_label(port.name):
             self.omit(Reason.BAD_PORT, f"no SRV name for port {port.name[:80]!r}: it is not one DNS label")
-            return
+            return None
         try:
-            name = child(f"_{port.name}", child(f"_{port.protocol}", self.owner))
+            return child(f"_{port.name}", child(f"_{port.protocol}", self.owner))
         except ValueError as error:
             self.omit(Reason.NAME_TOO_LONG, f"no SRV name for port {port.name!r}: {error}")
-        else:
-            self.add(name, Type.SRV, rdata)
+            return None
 
     def omit(self, reason: Reason, detail: str) -> None:
         """Name something that could not be made."""

@@ -93,7 +93,7 @@ class ZoneView:
 
     def build(self, key: ServiceKey, mirrors: Sequence[Mirror]) -> None:
         """Build one service again from what the mirrors say now."""
-        service = merge(key, mirrors, self.view)
+        service = merge(key, mirrors, self.view, names_objects=False)
         old = self.services.get(key)
         if service is None:
             if old is not None:
