@@ -12,14 +12,13 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
+from mcsdns.clusterset.held import Held, Listing, ObjectKey
 from mcsdns.clusterset.intake import Value, changed_at, intake
 from mcsdns.clusterset.model import Export, Import, ObjectRef, Omission, Property, Rejected, ServiceKey, Slice
 from mcsdns.source.events import Apply, Delete, Event, Init, InitApply, InitDone, InitDrop, Resource
 from mcsdns.source.objects import CLUSTER_ID_PROPERTY, Object
-
-ObjectKey = tuple[str, str]
-"""Namespace and name of an object."""
 
 KINDS = {
     Resource.SERVICE_IMPORTS: "ServiceImport",
@@ -29,16 +28,6 @@ KINDS = {
 }
 
 
-class _Held:
-    """The objects of one resource, and the resource version that each had."""
-
-    __slots__ = ("values", "versions")
-
-    def __init__(self) -> None:
-        self.values: dict[ObjectKey, Value] = {}
-        self.versions: dict[ObjectKey, str] = {}
-
-
 class Mirror:
     """
     What one watched cluster last said.
@@ -46,17 +35,19 @@ class Mirror:
     Args:
         cluster: Its configured name.
         configured_id: The cluster id that the configuration gives it, or None.
+
+    Attributes:
+        triggers: Of slices that have changed: the service, the source cluster, and when what led to it happened, in seconds since
+            1970. For whoever measures, and clears it.
     """
 
     def __init__(self, cluster: str, configured_id: str | None = None) -> None:
         self.cluster = cluster
         self.configured_id = configured_id
-        self.triggers: list[tuple[str, float]] = []
-        self._held = {resource: _Held() for resource in Resource}
-        self._staged: dict[Resource, _Held] = {}
+        self.triggers: list[tuple[ServiceKey, str, float]] = []
+        self._held = {resource: Held() for resource in Resource}
+        self._staged: dict[Resource, Listing] = {}
         self._listed: dict[Resource, bool] = {}
-        self._slices: dict[ServiceKey, dict[str, Slice]] = {}
-        self._rejected: dict[ServiceKey | None, set[tuple[Resource, ObjectKey]]] = {}
 
     @property
     def is_heard(self) -> bool:
@@ -92,7 +83,8 @@ class Mirror:
             event: Of this cluster.
 
         Returns:
-            The services that may have changed by it; each may be named more than once.
+            The services that may have changed by it; each may be named more than once. At the end of a list they can be many: they
+            are worked out, and what was replaced is freed, as they are gone through.
         """
         match event:
             case Apply(resource=resource, obj=obj):
@@ -104,17 +96,18 @@ class Mirror:
             case InitDrop(resource=resource, namespace=namespace, name=name):
                 self._unstage(resource, (namespace, name))
             case Init(resource=resource):
-                self._staged[resource] = _Held()
+                self._staged[resource] = Listing(self._held[resource])
             case InitDone(resource=resource, whole=whole):
                 return self._replace(resource, whole)
         return ()
 
     def keys(self) -> set[ServiceKey]:
         """Return every service that this cluster says anything about, heard or not."""
-        keys = set(self._slices) | {key for key in self._rejected if key is not None}
-        for resource in (Resource.SERVICE_IMPORTS, Resource.SERVICE_EXPORTS):
-            keys.update(ServiceKey(*key) for key in self._held[resource].values)
-        return keys
+        return set(self.each_key())
+
+    def each_key(self) -> Iterator[ServiceKey]:
+        """Give what `keys` returns, as it is when this is called, but some more than once: to be gone through in small steps."""
+        return chain.from_iterable([held.keys() for held in self._held.values()])
 
     def import_of(self, key: ServiceKey) -> Import | None:
         """Return the ServiceImport of a service, or None."""
@@ -128,18 +121,19 @@ class Mirror:
 
     def slices_of(self, key: ServiceKey) -> Mapping[str, Slice]:
         """Return the slices of a service by name."""
-        return self._slices.get(key, {})
+        return self._held[Resource.ENDPOINT_SLICES].slices.get(key, {})
 
     def rejected_of(self, key: ServiceKey | None) -> Iterator[Omission]:
         """Give the objects about a service of which nothing counts; None: those that are about no service that can be told."""
-        for resource, object_key in self._rejected.get(key, ()):
-            value = self._held[resource].values[object_key]
-            if isinstance(value, Rejected):
-                yield Omission(value.reason, self.cluster, self._text(resource, object_key), value.detail)
+        for resource, held in self._held.items():
+            for object_key in held.rejected.get(key, ()):
+                value = held.values[object_key]
+                if isinstance(value, Rejected):
+                    yield Omission(value.reason, self.cluster, self._text(resource, object_key), value.detail)
 
     def rejected(self) -> Iterator[Omission]:
         """Give every object of which nothing counts."""
-        for key in self._rejected:
+        for key in {key for held in self._held.values() for key in held.rejected}:
             yield from self.rejected_of(key)
 
     def ref(self, resource: Resource, namespace: str, name: str, note: str) -> ObjectRef:
@@ -154,7 +148,10 @@ class Mirror:
     @property
     def size(self) -> int:
         """How many objects are held, or have come so far in lists that are under way."""
-        return sum(len(self._staged.get(resource, held).values) for resource, held in self._held.items())
+        held = [
+            self._staged[resource].now if resource in self._staged else held for resource, held in self._held.items()
+        ]
+        return sum(len(one.values) for one in held)
 
     def _text(self, resource: Resource, key: ObjectKey) -> str:
         return f"{KINDS[resource]} {'/'.join(part for part in key if part)}"
@@ -165,20 +162,13 @@ class Mirror:
     def _stage(self, resource: Resource, obj: Object) -> None:
         key, value = self._take_in(resource, obj)
         staged = self._staged.get(resource)
-        if staged is None:
-            return
-        if value is None:
-            staged.values.pop(key, None)
-            return
-        old = self._held[resource].values.get(key)
-        staged.values[key] = old if old is not None and old == value else value
-        staged.versions[key] = obj.metadata.resource_version
+        if staged is not None:
+            staged.put(key, value, obj.metadata.resource_version)
 
     def _unstage(self, resource: Resource, key: ObjectKey) -> None:
         staged = self._staged.get(resource)
         if staged is not None:
-            staged.values.pop(key, None)
-            staged.versions.pop(key, None)
+            staged.drop(key)
 
     def _take_in(self, resource: Resource, obj: Object) -> tuple[ObjectKey, Value | None]:
         key = (obj.metadata.namespace, obj.metadata.name)
@@ -201,63 +191,38 @@ class Mirror:
         if old == value:
             return ()
         if at is not None and isinstance(value, Slice) and self.is_heard:
-            self.triggers.append((value.source_cluster or self.cluster_id, at))
-        held.values[key] = value
-        return self._index(resource, key, old, value)
+            self.triggers.append((value.key, value.source_cluster or self.cluster_id, at))
+        return self._set(resource, key, value)
 
     def _drop(self, resource: Resource, key: ObjectKey) -> Iterable[ServiceKey]:
-        held = self._held[resource]
-        held.versions.pop(key, None)
-        return self._index(resource, key, held.values.pop(key, None), None)
+        self._held[resource].versions.pop(key, None)
+        return self._set(resource, key, None)
+
+    def _set(self, resource: Resource, key: ObjectKey, value: Value | None) -> Iterable[ServiceKey]:
+        staged = self._staged.get(resource)
+        if staged is not None:
+            staged.touch(key)
+        old = self._held[resource].put(key, value)
+        changed = [one for one in (old, value) if one is not None]
+        if any(isinstance(one, Property) for one in changed):
+            return self.each_key()
+        return {service for one in changed for service in self._concerned(one)}
 
     def _replace(self, resource: Resource, whole: bool) -> Iterable[ServiceKey]:
         was_heard = self.is_heard
-        old, new = self._held[resource], self._staged.pop(resource, _Held())
-        self._held[resource] = new
+        staged = self._staged.pop(resource, None) or Listing(self._held[resource])
+        self._held[resource] = staged.now
         self._listed[resource] = whole
-        dirty: set[ServiceKey] = set()
-        for key in old.values.keys() - new.values.keys():
-            dirty.update(self._index(resource, key, old.values[key], None))
-        for key, value in new.values.items():
-            before = old.values.get(key)
-            if before is not value:
-                dirty.update(self._index(resource, key, before, value))
         if was_heard:
-            return dirty
-        return self.keys() if self.is_heard else ()
+            return (service for value in staged.changes() for service in self._concerned(value))
+        return self.each_key() if self.is_heard else ()
 
-    def _index(self, resource: Resource, key: ObjectKey, old: Value | None, new: Value | None) -> Iterable[ServiceKey]:
-        """Keep the indexes by service, and return the services that the change concerns."""
-        dirty: set[ServiceKey] = set()
-        for value, is_new in ((old, False), (new, True)):
-            match value:
-                case Slice(key=service, name=name):
-                    self._index_slice(service, name, value if is_new else None)
-                    dirty.add(service)
-                case Import(key=service) | Export(key=service):
-                    dirty.add(service)
-                case Rejected(key=service):
-                    self._index_rejected(service, resource, key, is_new)
-                    if service is not None:
-                        dirty.add(service)
-                case Property():
-                    dirty |= self.keys()
-        return dirty
-
-    def _index_slice(self, service: ServiceKey, name: str, value: Slice | None) -> None:
-        slices = self._slices.setdefault(service, {})
-        if value is not None:
-            slices[name] = value
-        else:
-            slices.pop(name, None)
-            if not slices:
-                del self._slices[service]
-
-    def _index_rejected(self, service: ServiceKey | None, resource: Resource, key: ObjectKey, is_new: bool) -> None:
-        rejected = self._rejected.setdefault(service, set())
-        if is_new:
-            rejected.add((resource, key))
-        else:
-            rejected.discard((resource, key))
-            if not rejected:
-                del self._rejected[service]
+    def _concerned(self, value: Value) -> Iterable[ServiceKey]:
+        """Return the services that an object concerns: the one it is about, or all, where it is the id of the cluster."""
+        match value:
+            case Property():
+                return self.each_key()
+            case Rejected(key=service):
+                return () if service is None else (service,)
+            case _:
+                return (value.key,)

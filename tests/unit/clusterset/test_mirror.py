@@ -197,7 +197,7 @@ def test_trigger_times_are_kept_for_those_who_measure() -> None:
     feed(mirror, *applies(TRIGGERED))
     assert mirror.triggers == []
     feed(mirror, *applies(TRIGGERED.replace("10.0.0.1", "10.0.0.2").replace(":10Z", ":20Z")))
-    assert mirror.triggers == [("x", 20.0)]
+    assert mirror.triggers == [(DB, "x", 20.0)]
 
 
 def test_less_than_whole() -> None:
