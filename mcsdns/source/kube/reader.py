@@ -129,7 +129,7 @@ class WatchReader:
         Returns:
             What ends the watch; None where others must run before the rest of the lines, or it may be time for a list.
         """
-        while not self._lines and not self._teller.wants_list:
+        while True:
             try:
                 chunk = await stream.chunk()
             except StreamError as error:
@@ -142,9 +142,9 @@ class WatchReader:
                 self._lines += self._splitter.feed(chunk)
             except StreamError as error:
                 return Outcome(Unreadable(), "stream", str(error))
-            if (outcome := self._tell()) is not None:
+            outcome = self._tell()
+            if outcome is not None or self._lines or self._teller.wants_list:
                 return outcome
-        return None
 
     def _note_sound(self) -> None:
         """Say that what was broken is whole again."""
@@ -166,7 +166,7 @@ class WatchReader:
             What ends the watch, or None.
         """
         pace, has_lines = Pace(), bool(self._lines)
-        while self._lines and not pace.is_due:
+        while self._lines:
             try:
                 seen = self._teller.take(self._lines.popleft(), is_first=not self._has_told)
             except StreamError as error:
@@ -177,6 +177,8 @@ class WatchReader:
                 if state.phase is not Phase.WATCHING:
                     return Outcome(seen)
                 self.state = state
+            if pace.is_due:
+                break
         if has_lines:
             self._health.alive(self._resource)
         return None
