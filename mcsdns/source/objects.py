@@ -6,6 +6,7 @@ Rules:
 2. One bad item never costs its neighbours. An object that cannot be read becomes `Malformed`; a bad entry in one of its lists
    is left out, and told in `problems`.
 3. No value is judged here beyond its JSON type: what a port number or an address may be is for `mcsdns.clusterset.intake`.
+4. Lists are read as tuples: the garbage collector looks at a tuple of such structs once, and at a list again and again.
 
 Source: KEP-1645 and mcs-api v0.5.2 (ServiceImport, ServiceExport); discovery.k8s.io/v1 (EndpointSlice); KEP-2149 (ClusterProperty).
 """
@@ -55,8 +56,8 @@ class ImportSpec(Struct, frozen=True, gc=False):
     """`spec` of a ServiceImport. Neither `type` nor `ips` is validated by older API servers."""
 
     type: str | None = None
-    ips: list[str] | None = None
-    ports: list[Port] | None = None
+    ips: tuple[str, ...] | None = None
+    ports: tuple[Port, ...] | None = None
 
 
 class ImportedFrom(Struct, frozen=True, gc=False):
@@ -68,7 +69,7 @@ class ImportedFrom(Struct, frozen=True, gc=False):
 class ImportStatus(Struct, frozen=True, gc=False):
     """`status` of a ServiceImport."""
 
-    clusters: list[ImportedFrom] | None = None
+    clusters: tuple[ImportedFrom, ...] | None = None
 
 
 class ServiceImport(Struct, frozen=True, gc=False):
@@ -92,7 +93,7 @@ class Condition(Struct, frozen=True, gc=False):
 class ExportStatus(Struct, frozen=True, gc=False):
     """`status` of a ServiceExport."""
 
-    conditions: list[Condition] | None = None
+    conditions: tuple[Condition, ...] | None = None
 
 
 class ServiceExport(Struct, frozen=True, gc=False):
@@ -112,7 +113,7 @@ class EndpointConditions(Struct, frozen=True, gc=False):
 class Endpoint(Struct, frozen=True, gc=False):
     """One backend: all of its addresses count."""
 
-    addresses: list[str] | None = None
+    addresses: tuple[str, ...] | None = None
     hostname: str | None = None
     conditions: EndpointConditions | None = None
 
@@ -122,8 +123,8 @@ class EndpointSlice(Struct, frozen=True, gc=False):
 
     metadata: Metadata
     address_type: str = field(default="", name="addressType")
-    endpoints: list[Endpoint] | None = None
-    ports: list[Port] | None = None
+    endpoints: tuple[Endpoint, ...] | None = None
+    ports: tuple[Port, ...] | None = None
     problems: tuple[str, ...] = field(default=(), name=".problems")
 
 

@@ -11,7 +11,7 @@ Not here: the objects, and what the quotas are (`mcsdns.source.quota`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from mcsdns.config import Quotas
 from mcsdns.source.events import Resource
@@ -73,31 +73,29 @@ class Ledger:
         """Note that an object is gone, and tell whether it was known."""
         return self.told.drop(_entry(obj))
 
-    def end(self, rv: str) -> int:
+    def differences(self, rv: str) -> Iterator[bool]:
         """
-        End the list: it is what is known from now on.
+        Compare the list, which is whole, with what is known, one object before each step.
 
         Args:
             rv: Up to where the watch had told everything, as it said.
 
         Returns:
-            How many objects differ that the watch should have told: those of the list that are other than known though
-            not newer than `rv`, and those that are known and not in the list. What a quota refused before or refuses now
-            is no difference.
+            For each object, whether it differs and the watch should have told it: one of the list that is other than known though
+            not newer than `rv`, or one that is known and not in the list. What a quota refused before or refuses now is no
+            difference.
         """
-        before, self.told = self.told, self.listed
-        until, known = _number(rv), before.entries
-        drift = 0
-        for key, entry in self.told.entries.items():
-            if entry.version <= until:
-                old = known.get(key)
-                if old is None:
-                    drift += before.refuses(entry) is None
-                else:
-                    drift += old.version != entry.version
-        return drift + sum(
-            1 for key, old in known.items() if key not in self.told.entries and self.told.refuses(old) is None
-        )
+        before, now, until = self.told, self.listed, _number(rv)
+        for key, entry in now.entries.items():
+            old = before.entries.get(key)
+            is_other = before.refuses(entry) is None if old is None else old.version != entry.version
+            yield is_other and entry.version <= until
+        for key, old in before.entries.items():
+            yield key not in now.entries and now.refuses(old) is None
+
+    def end(self) -> None:
+        """End the list: it is what is known from now on."""
+        self.told = self.listed
 
 
 def _entry(obj: Object) -> Entry:

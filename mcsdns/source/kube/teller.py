@@ -87,8 +87,9 @@ class Teller:
                 case Emit.ITEMS:
                     await self._tell_items(objects)
                 case Emit.DONE | Emit.PARTIAL:
-                    drift = self.ledger.end(rv)
-                    self._stream.drift += drift if is_check else 0
+                    if is_check:
+                        await self._count_drift(rv)
+                    self.ledger.end()
                     self._sink(InitDone(cluster, resource, whole=emit is Emit.DONE))
                     self._refusals.take(self.ledger.told)
 
@@ -135,6 +136,14 @@ class Teller:
         if obj is None:
             self._stream.skipped += 1
         return obj
+
+    async def _count_drift(self, rv: str) -> None:
+        """Count what a list that checks finds to be other than the watch told."""
+        pace = Pace()
+        for is_different in self.ledger.differences(rv):
+            self._stream.drift += is_different
+            if pace.is_due:
+                await pace.rest()
 
     async def _tell_items(self, objects: list[Object]) -> None:
         """Tell the objects of a page."""

@@ -34,7 +34,7 @@ def server() -> FakeServer:
         mirror.feed(Init(mirror.cluster, Resource.SERVICE_IMPORTS))
         for key in keys:
             metadata = objects.Metadata(namespace=key.namespace, name=key.name)
-            spec = objects.ImportSpec(type="ClusterSetIP", ips=["10.3.0.1"])
+            spec = objects.ImportSpec(type="ClusterSetIP", ips=("10.3.0.1",))
             obj = objects.ServiceImport(metadata=metadata, spec=spec)
             mirror.feed(InitApply(mirror.cluster, Resource.SERVICE_IMPORTS, obj))
         mirror.feed(InitDone(mirror.cluster, Resource.SERVICE_IMPORTS, True))

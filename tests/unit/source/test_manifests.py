@@ -180,7 +180,7 @@ ports: [{port: 0x50}]
     assert obj.metadata.annotations is not None
     assert obj.metadata.annotations.last_change == "2026-01-01T00:00:00Z"
     assert obj.endpoints is not None
-    assert obj.endpoints[0].addresses == ["2001:20:30:40:50:51:52:53"]
+    assert obj.endpoints[0].addresses == ("2001:20:30:40:50:51:52:53",)
     assert obj.ports is not None
     assert obj.ports[0].port == 80
 

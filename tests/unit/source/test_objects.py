@@ -101,7 +101,7 @@ def test_a_bad_entry_is_left_out_and_told(endpoints: list[Any], kept: list[list[
     """A bad entry of a list is left out alone, and `problems` says where it stood."""
     made = convert(EndpointSlice, changed(endpoints=endpoints))
     assert isinstance(made, EndpointSlice)
-    assert [endpoint.addresses for endpoint in made.endpoints or ()] == kept
+    assert [[*(endpoint.addresses or ())] for endpoint in made.endpoints or ()] == kept
     assert [problem.partition(":")[0] for problem in made.problems] == problems
     assert made.ports is not None
 

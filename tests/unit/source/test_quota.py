@@ -196,7 +196,7 @@ def test_what_an_object_weighs() -> None:
     """A slice weighs its addresses, one at the least; its service is that of its label; every other object weighs one."""
     meta = Metadata("a", "demo", created="2026-01-02T03:04:05Z", labels=Labels(imported_service="web"))
     full = entry_of(
-        EndpointSlice(meta, endpoints=[Endpoint(["10.0.0.1", "10.0.0.2"]), Endpoint(None), Endpoint(["::1"])])
+        EndpointSlice(meta, endpoints=(Endpoint(("10.0.0.1", "10.0.0.2")), Endpoint(None), Endpoint(("::1",))))
     )
     assert (full.weight, full.created) == (3, 20260102030405)
     assert full.service == entry_of(EndpointSlice(Metadata("b", "demo", labels=Labels(native_service="web")))).service
