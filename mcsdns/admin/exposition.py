@@ -3,7 +3,8 @@
 
 Rules:
 1. Nothing is counted twice: a value lives with the part that counts it, and is read here.
-2. A scrape reads everything between two awaits, so that it shows one state.
+2. A scrape reads everything between two awaits, so that it shows one state: but for what is left out, which is read before,
+   in small steps.
 3. A metric without a value yet is exposed all the same, with its type and help.
 4. What stands under CoreDNS's names is made of our own values, in the same scrape: the two can never differ.
 """
@@ -45,17 +46,19 @@ def registry(state: ServerState) -> CollectorRegistry:
     return made
 
 
-def exposition(of: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+async def exposition(state: ServerState, of: CollectorRegistry, accept: str) -> tuple[bytes, str]:
     """
     Write the metrics in the format that was asked for.
 
     Args:
-        of: What to expose.
+        state: What is read.
+        of: Its registry.
         accept: The Accept header of the scrape.
 
     Returns:
         The body and its content type.
     """
+    await state.omissions.read(state.views)
     encode, content_type = choose_encoder(accept)
     return encode(of), content_type
 
@@ -86,7 +89,7 @@ def values(state: ServerState) -> dict[str, Samples]:
         "mcsdns_config_reloads_total": [((result,), count) for result, count in state.config_file.reloads.items()],
         "mcsdns_config_last_load_successful": [((), float(state.config_file.error is None))],
         "mcsdns_config_loaded_timestamp_seconds": [((), state.config_file.loaded_at)],
-        "mcsdns_omitted": list(state.omissions.count(state.views, state.mirrors).items()),
+        "mcsdns_omitted": list(state.omissions.counted(state.mirrors).items()),
         "mcsdns_programming_duration_seconds": [((cluster,), one) for cluster, one in state.programming.items()],
         "mcsdns_zone_serial": [((view.view.name,), view.serial % 2**32) for view in state.views],
         "mcsdns_zone_services": [((view.view.name,), len(view.services)) for view in state.views],

@@ -97,7 +97,7 @@ class Pages:
                 is_ready, why = self._state.is_ready()
                 return _text(f"{'ready' if is_ready else 'not ready'}: {why}\n", 200 if is_ready else 503)
             case "/metrics":
-                body, content_type = exposition(self._registry, accept)
+                body, content_type = await exposition(self._state, self._registry, accept)
                 return Page(200, content_type, body)
         try:
             if asked.prefers_html(accept):

@@ -10,6 +10,8 @@ import pytest
 from mcsdns.builder import Builder, Composition
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import View
+from mcsdns.source.events import Apply, Event
+from mcsdns.source.manifests import read
 from mcsdns.zone.build import Options
 from mcsdns.zone.masterfile import record
 from mcsdns.zone.names import from_text
@@ -23,6 +25,10 @@ HEADLESS = together(service_import("hl", headless=True), service_export("hl"))
 A = together(HEADLESS, native_slice("hl", "x=10.1.0.1"), service_import("web", ips=["10.42.0.1"]))
 B = together(HEADLESS, native_slice("hl", "x=10.2.0.1"), service_import("web", ips=["10.42.0.2"]))
 MANY = together(*(service_import(f"b{number}", ips=["10.42.1.1"]) for number in range(30)))
+
+
+def applied(cluster: str, text: str) -> list[Event]:
+    return [Apply(cluster, resource, obj) for resource, obj in read(text.encode(), is_json=False).objects]
 
 
 class Zone:
@@ -114,6 +120,44 @@ def test_a_removed_cluster_leaves_in_one_update_even_in_the_middle_of_a_batch(mo
     count = len(zone.updates)
     asyncio.run(compose_while_building())
     assert [len(update.services) for update in zone.updates[count:]] == [30, 31]
+    zone.is_as_fresh()
+
+
+def test_another_clusters_change_does_not_wait_for_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch ends after `PART_S`; in the next one what another cluster has changed has its turn among the rest of the flood."""
+    monkeypatch.setattr("mcsdns.source.pace.SLICE_S", -1.0)  # yield after every service
+    monkeypatch.setattr("mcsdns.builder.PART_S", 0.0)  # and end the batch there
+    a, b = clusterset({"a": A, "b": together(B, MANY)})
+    zone = Zone([a, b])
+    asyncio.run(_drain(zone))
+    count = len(zone.updates)
+    for event in listing("b", together(B, MANY.replace("10.42.1.1", "10.42.1.2"))):
+        zone.builder.sink(event)
+    asyncio.run(zone.builder.batch())
+    for event in applied("a", service_import("new", ips=["10.42.0.9"])):
+        zone.builder.sink(event)
+    asyncio.run(_drain(zone))
+    order = [owner[1:].split(b"\x04test")[0] for update in zone.updates[count:] for owner in update.services]
+    assert (len(order), len(set(order))) == (31, 31), "each is built once"
+    assert order.index(b"new") <= 2
+    assert all(update.complete for update in zone.updates[count:]), "what was proven stays so"
+    zone.is_as_fresh()
+
+
+def test_the_zone_is_complete_after_the_last_service_of_a_cluster_that_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its services come one by one; while one of them is not there, a name that is not found may be that one."""
+    monkeypatch.setattr("mcsdns.source.pace.SLICE_S", -1.0)
+    monkeypatch.setattr("mcsdns.builder.PART_S", 0.0)
+    (a,) = clusterset({"a": A})
+    zone = Zone([a, Mirror("b")])
+    for event in listing("b", together(B, MANY)):
+        zone.builder.sink(event)
+    asyncio.run(zone.builder.batch())
+    assert not zone.zones["any"].complete
+    assert not zone.builder.settled.is_set()
+    asyncio.run(_drain(zone))
+    assert [update.complete for update in zone.updates[-3:]] == [False, False, True]
+    assert zone.builder.settled.is_set()
     zone.is_as_fresh()
 
 
@@ -226,6 +270,14 @@ def test_the_same_again_publishes_nothing() -> None:
     mirrors = clusterset({"a": A, "b": B})
     zone = Zone(mirrors)
     assert zone.change(mirrors) == []
+
+
+async def _drain(zone: Zone) -> None:
+    """Let the builder run until it rests."""
+    running = asyncio.create_task(zone.builder.run())
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    running.cancel()
 
 
 def _rrsets(nodes: Mapping[bytes, tuple[RRset, ...]]) -> Iterable[RRset]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
@@ -27,9 +29,13 @@ def server() -> FakeServer:
     return FakeServer({"west": WEST, "east": ""})
 
 
+def expose(server: FakeServer, accept: str) -> tuple[bytes, str]:
+    return asyncio.run(exposition(server.state, registry(server.state), accept))
+
+
 def scrape(server: FakeServer) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Return what Prometheus would read, by name and labels."""
-    body, _ = exposition(registry(server.state), "")
+    body, _ = expose(server, "")
     families = text_string_to_metric_families(body.decode())
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -44,7 +50,7 @@ def value(server: FakeServer, name: str, /, **labels: str) -> float:
 
 def test_every_metric_of_the_table_is_exposed(server: FakeServer) -> None:
     """With its kind and its help, also where it has no value yet; and nothing of ours that the table has not."""
-    body, _ = exposition(registry(server.state), "")
+    body, _ = expose(server, "")
     families = {family.name: family for family in text_string_to_metric_families(body.decode())}
     table = {metric.name.removesuffix("_total"): metric for metric in METRICS}
     assert {name for name in families if name.startswith("mcsdns_")} == table.keys()
@@ -67,10 +73,10 @@ def test_the_process_and_python_are_exposed(server: FakeServer) -> None:
 
 def test_openmetrics_where_it_is_asked_for(server: FakeServer) -> None:
     """The format follows the Accept header, and both can be parsed."""
-    body, content_type = exposition(registry(server.state), "application/openmetrics-text; version=1.0.0")
+    body, content_type = expose(server, "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert len(list(openmetrics(body.decode()))) > len(METRICS)  # type: ignore[no-untyped-call]
-    _, content_type = exposition(registry(server.state), "*/*")
+    _, content_type = expose(server, "*/*")
     assert content_type.startswith("text/plain; version=")
 
 

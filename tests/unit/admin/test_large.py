@@ -55,6 +55,7 @@ PATHS = [
     ("/services", {"page": "500"}),
     ("/services", {"cluster": "west", "page": "250"}),
     ("/services", {"cluster": "nosuch"}),
+    ("/metrics", {}),
     ("/omissions", {}),
     ("/omissions", {"reason": "not-ready", "page": "50"}),
     ("/explain", {"name": "service-00005.team-05.svc.clusterset.local"}),

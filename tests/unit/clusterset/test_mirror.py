@@ -116,6 +116,39 @@ def test_a_list_replaces_in_one_step(mirror: Mirror) -> None:
     assert {key.name for key in mirror.keys()} == {"same", "other", "new", "sliced"}  # noqa: SIM118
 
 
+def test_the_end_of_a_list_is_one_step(mirror: Mirror) -> None:
+    """All of it is there at once; which services it changes is worked out, and what it replaces freed, one object after the other."""
+    slices = Resource.ENDPOINT_SLICES
+    old, new = (
+        [obj for _, obj in read(text.encode(), is_json=False).objects]
+        for text in (
+            together(*(imported_slice("db", "x", f"10.0.0.{number}", name=f"s{number}") for number in range(100))),
+            together(*(imported_slice("db", "x", f"10.0.1.{number}", name=f"s{number}") for number in range(50))),
+        )
+    )
+    feed(mirror, Init("a", slices), *(InitApply("a", slices, obj) for obj in old), InitDone("a", slices))
+    feed(mirror, Init("a", slices), *(InitApply("a", slices, obj) for obj in new))
+    assert len(mirror.slices_of(DB)) == 100
+    before = mirror.slices_of(DB)
+    changed = iter(mirror.feed(InitDone("a", slices)))
+    assert {piece.endpoints[0].address[2] for piece in mirror.slices_of(DB).values()} == {1}
+    assert (len(mirror.slices_of(DB)), len(before)) == (50, 100)
+    assert (next(changed), len(before)) == (DB, 99)
+    assert len([*changed]) == 2 * 50 + 50 - 1
+    assert len(before) == 0
+
+
+def test_a_change_while_a_list_comes_is_not_lost(mirror: Mirror) -> None:
+    """No source does so; but if it did, what the list says in its place would be dirty."""
+    imports = Resource.SERVICE_IMPORTS
+    web = applies(service_import("web"))
+    feed(mirror, *web)
+    ((_, same),) = read(service_import("web").encode(), is_json=False).objects
+    feed(mirror, Init("a", imports), InitApply("a", imports, same))
+    assert feed(mirror, *applies(service_import("web", ips=["10.0.0.1"]))) == {WEB}
+    assert feed(mirror, InitDone("a", imports)) == {WEB}
+
+
 def test_a_list_that_broke_off_is_discarded(mirror: Mirror) -> None:
     """An Init that follows another without an InitDone discards what was collected since."""
     imports = Resource.SERVICE_IMPORTS
