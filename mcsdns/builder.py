@@ -5,8 +5,8 @@ Rules:
 1. No debounce: a batch is what became dirty while the last publish was under way, and each service is built once in it. It is published
    whole, one update for each view.
 2. Building yields to the event loop every few milliseconds, after staging in the plane what was built. After `PART_S` a batch ends, and
-   what is left is for the next: so a cluster that changes much does not hold up the others, whose turn comes between (`mcsdns.dirty`).
-   One in which clusters come or go is the exception (rule 4), for which others wait.
+   what is left is for the next: so a cluster that changes much does not hold up the others, whose turn comes between
+   (`mcsdns.clusterset.dirty`). One in which clusters go or change is the exception (rule 4), for which others wait.
 3. While a member cluster has not been heard whole, the zone is incomplete and keeps its negatives back. A cluster that is
    optional is waited for only until the sync deadline.
 4. Member clusters, ids and options change between two batches and never within one: what a cluster that goes contributed leaves in one
@@ -23,10 +23,10 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from mcsdns.clusterset.dirty import Dirty
 from mcsdns.clusterset.merge import duplicates, reserved_ids, speaking
 from mcsdns.clusterset.mirror import Mirror
 from mcsdns.clusterset.model import ServiceKey, View
-from mcsdns.dirty import Dirty
 from mcsdns.source.events import Event, InitDone, Resource
 from mcsdns.source.pace import Pace
 from mcsdns.zone.build import Options

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mcsdns.clusterset.dirty import Dirty
 from mcsdns.clusterset.model import ServiceKey
-from mcsdns.dirty import Dirty
 
 
 def key(name: str) -> ServiceKey:
