@@ -177,7 +177,8 @@ class Mirror:
             case Import(key=service) | Export(key=service):
                 return service, value
             case Rejected() if resource in (Resource.SERVICE_IMPORTS, Resource.SERVICE_EXPORTS):
-                return key, Rejected(ServiceKey(*key), value.reason, value.detail)
+                service = ServiceKey(*key)
+                return service, Rejected(service, value.reason, value.detail)
         return key, value
 
     def _put(self, resource: Resource, obj: Object) -> Iterable[ServiceKey]:

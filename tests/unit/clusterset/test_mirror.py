@@ -106,6 +106,14 @@ def test_an_import_that_can_no_longer_be_taken(mirror: Mirror) -> None:
     assert (omission.reason, omission.object) == (Reason.BAD_TYPE, "ServiceImport test/web")
 
 
+def test_an_import_that_can_be_taken_again(mirror: Mirror) -> None:
+    """One that was rejected, and is none any more, is among what the cluster says."""
+    feed(mirror, *applies(service_import("web").replace("ClusterSetIP", "?")))
+    assert feed(mirror, *applies(service_import("web", ips=["10.0.0.1"]))) == {WEB}
+    assert mirror.keys() == {WEB}
+    assert [type(key) for key in mirror.each_key()] == [ServiceKey]
+
+
 def test_a_list_replaces_in_one_step(mirror: Mirror) -> None:
     """A re-list makes dirty what it changes: what is gone, what is new, what differs, and not what stayed."""
     old = [service_import("gone"), service_import("same"), service_import("other")]
