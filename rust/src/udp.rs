@@ -8,7 +8,8 @@ use std::time::Instant;
 use crate::answer::{Outcome, answer};
 use crate::counters::Ledger;
 use crate::edns::Transport;
-use crate::query::Drop;
+use crate::name;
+use crate::query::{Drop, Fault};
 use crate::querylog::Recorder;
 use crate::rotation::Rotation;
 use crate::sys::{BATCH, Batch, UdpSocket, wait};
@@ -35,7 +36,8 @@ pub struct Endpoint {
 
 /// Answer on the sockets until `is_stopped`, and somebody has shut them down.
 pub fn serve(endpoints: &[Endpoint], is_stopped: &AtomicBool) {
-    let mut batches: Vec<Batch> = endpoints.iter().map(|endpoint| Batch::new(endpoint.is_wildcard)).collect();
+    let mut batches: Vec<Batch> =
+        endpoints.iter().map(|endpoint| Batch::new(endpoint.is_wildcard, endpoint.socket.can_join())).collect();
     let mut rotation = Rotation::default();
     let sockets: Vec<&UdpSocket> = endpoints.iter().map(|endpoint| &*endpoint.socket).collect();
     let mut are_ready = vec![true; endpoints.len()];
@@ -48,7 +50,7 @@ pub fn serve(endpoints: &[Endpoint], is_stopped: &AtomicBool) {
         for ((endpoint, batch), _) in endpoints.iter().zip(&mut batches).zip(&are_ready).filter(|(_, ready)| **ready) {
             match batch.receive(&endpoint.socket, is_alone) {
                 // What a shutdown wakes up with is no datagram.
-                Ok(1) if is_stopped.load(Ordering::Relaxed) && batch.exchange(0).0.is_empty() => {}
+                Ok(1) if is_stopped.load(Ordering::Relaxed) && batch.query(0).is_empty() => {}
                 Ok(received) => exchange(endpoint, batch, received, &mut rotation),
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT)) => {
                     end(&error);
@@ -78,6 +80,12 @@ fn exchange(endpoint: &Endpoint, batch: &mut Batch, received: usize, rotation: &
     let mut recorded =
         endpoint.recorder.recording().map(|recording| (recording, [Outcome::Silence(Drop::Unsent); BATCH]));
     let mut replied = 0;
+    // What one query needs from memory comes while others are answered.
+    for index in 0..received {
+        if let Ok(spelled) = name::read(batch.query(index), name::HEADER, Fault::Question) {
+            snapshot.prefetch(name::lower(spelled).as_bytes());
+        }
+    }
     for index in 0..received {
         let (query, room) = batch.exchange(index);
         let outcome = answer(query, &endpoint.transport, snapshot, rotation, room);

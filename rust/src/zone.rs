@@ -13,7 +13,7 @@ use std::sync::Arc;
 use imbl::shared_ptr::ArcK;
 
 use crate::name;
-use crate::names::{Names, Node};
+use crate::names::{Likely, Names, Node};
 use crate::rrset::{Nodes, Records, write};
 
 type Map<K, V> = imbl::GenericHashMap<K, V, foldhash::fast::RandomState, ArcK>;
@@ -179,6 +179,15 @@ impl Snapshot {
             return Some(Place::Service(owner, labels));
         }
         name.get(..end).map(Place::Other)
+    }
+
+    /// Let what `find` will need for a name, lower case, be fetched from memory.
+    pub fn prefetch(&self, name: &[u8]) {
+        if let Some(Place::Service(owner, _)) = self.place(name)
+            && let Some((names, ())) = self.services.get_key_value(&Likely(owner))
+        {
+            names.prefetch();
+        }
     }
 
     /// Look up a name, lower case; None where it is not in the zone.

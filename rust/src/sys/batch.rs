@@ -1,8 +1,7 @@
 //! Datagrams in batches: one system call receives many, one sends the responses.
 //!
-//! The invariant of a `Batch`: every pointer in its headers leads into one of its regions, within the bounds that stand beside it, and is
-//! made from that region's own pointer. The system follows them during a call alone, and a call borrows the batch mutably. `Batch::new`
-//! sets those of the queries once and for all; `reply` those of one response.
+//! The invariant of `Queries`: every pointer in its headers leads into one of its regions, within the bounds that stand beside it, and is
+//! made from that region's own pointer, once and for all. The system follows them during a call alone, and a call borrows all mutably.
 
 use std::io;
 use std::mem;
@@ -11,8 +10,8 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 
 use super::UdpSocket;
+use super::outbox::Outbox;
 use super::region::Region;
-use crate::edns::LEAST_PAYLOAD;
 
 /// Datagrams in one system call. See benchmarks/README.md for what other numbers brought.
 pub const BATCH: usize = 64;
@@ -21,57 +20,98 @@ const LARGEST_QUERY: usize = 0xFFFF;
 /// Octets from one query to the next: pages that are not used are never touched, and the odd end keeps the queries out of each
 /// other's cache sets.
 const QUERY_STRIDE: usize = 0x10000 + 0x140;
-/// Largest response over UDP, octets: the upper bound of `limits.udp_payload`.
-pub const LARGEST_REPLY: usize = 4096;
 /// Room for one control message with an `in6_pktinfo` or an `in_pktinfo`, and where its data begins.
-const CONTROL: usize = 40;
-const CONTROL_DATA: usize = 16;
+pub(super) const CONTROL: usize = 40;
+pub(super) const CONTROL_DATA: usize = 16;
 
 /// Datagrams that are received together, and the responses to them, which leave together.
 pub struct Batch {
-    queries: Region<u8>,
-    replies: Region<u8>,
-    addresses: Region<libc::sockaddr_in6>,
-    controls: Region<Control>,
-    /// Behind the headers: first those of the queries, then those of the responses.
-    parts: Region<libc::iovec>,
-    incoming: Box<[libc::mmsghdr]>,
-    outgoing: Box<[libc::mmsghdr]>,
-    received: usize,
-    replied: usize,
-    /// Octets of all responses so far.
-    written: usize,
+    pub(super) queries: Queries,
+    pub(super) outbox: Outbox,
 }
+
+/// Datagrams that were received.
+pub(super) struct Queries {
+    octets: Region<u8>,
+    pub(super) addresses: Region<Address>,
+    controls: Region<Control>,
+    parts: Region<libc::iovec>,
+    headers: Box<[libc::mmsghdr]>,
+    received: usize,
+}
+
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+pub(super) struct Address(pub(super) [u8; size_of::<libc::sockaddr_in6>()]);
 
 #[derive(Clone, Copy)]
 #[repr(align(8))]
 struct Control([u8; CONTROL]);
 
 impl Batch {
-    /// Make room for a batch. `is_wildcard`: responses leave from the address that was asked.
+    /// Make room for a batch. `is_wildcard`: responses leave from the address that was asked. `may_join`: the system can cut.
     #[must_use]
-    pub fn new(is_wildcard: bool) -> Self {
+    pub fn new(is_wildcard: bool, may_join: bool) -> Self {
+        Self { queries: Queries::new(is_wildcard), outbox: Outbox::new(may_join) }
+    }
+
+    /// Receive as many datagrams as are there, and, where `waits`, at least one.
+    ///
+    /// # Errors
+    /// As recvmmsg(2).
+    pub fn receive(&mut self, socket: &UdpSocket, waits: bool) -> io::Result<usize> {
+        self.outbox.clear();
+        self.queries.receive(socket, waits)
+    }
+
+    /// Give a query that was received.
+    #[must_use]
+    pub fn query(&self, index: usize) -> &[u8] {
+        self.queries.get(index)
+    }
+
+    /// Give a query that was received, and room for the response to it.
+    pub fn exchange(&mut self, index: usize) -> (&[u8], &mut [u8]) {
+        (self.queries.get(index), self.outbox.room())
+    }
+
+    /// Tell who has sent a query that was received.
+    #[must_use]
+    pub fn client(&self, index: usize) -> IpAddr {
+        self.queries.client(index)
+    }
+
+    /// Let the response of so many octets, which was written where `exchange` said, leave with the others.
+    pub fn reply(&mut self, index: usize, size: usize) {
+        self.queries.turn_round(index);
+        self.outbox.put(&self.queries, index, size);
+    }
+
+    /// Send the responses; tells how many the system did not take.
+    pub fn send(&mut self, socket: &UdpSocket) -> usize {
+        self.outbox.send(&self.queries, socket)
+    }
+}
+
+impl Queries {
+    fn new(is_wildcard: bool) -> Self {
         // SAFETY: these C structures are numbers and pointers; all zero is a value of each.
-        let (address, part, header) = unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
+        let (part, header) = unsafe { (mem::zeroed(), mem::zeroed()) };
         let mut made = Self {
-            queries: Region::new(zeroed(BATCH * QUERY_STRIDE)),
-            replies: Region::new(zeroed(BATCH * LARGEST_REPLY)),
-            addresses: Region::new(vec![address; BATCH].into_boxed_slice()),
-            controls: Region::new(vec![Control([0; CONTROL]); BATCH].into_boxed_slice()),
-            parts: Region::new(vec![part; 2 * BATCH].into_boxed_slice()),
-            incoming: vec![header; BATCH].into_boxed_slice(),
-            outgoing: vec![header; BATCH].into_boxed_slice(),
+            octets: Region::new(zeroed(BATCH * QUERY_STRIDE)),
+            addresses: Region::new(vec![Address([0; _]); BATCH].into_boxed_slice()),
+            controls: Region::new(vec![Control([0; _]); BATCH].into_boxed_slice()),
+            parts: Region::new(vec![part; BATCH].into_boxed_slice()),
+            headers: vec![header; BATCH].into_boxed_slice(),
             received: BATCH,
-            replied: 0,
-            written: 0,
         };
         for index in 0..BATCH {
-            let query = made.queries.at(index * QUERY_STRIDE).cast();
+            let query = made.octets.at(index * QUERY_STRIDE).cast();
             if let Some(part) = made.parts.one_mut(index) {
                 *part = libc::iovec { iov_base: query, iov_len: LARGEST_QUERY };
             }
         }
-        for (index, header) in made.incoming.iter_mut().enumerate() {
+        for (index, header) in made.headers.iter_mut().enumerate() {
             let header = &mut header.msg_hdr;
             header.msg_name = made.addresses.at(index).cast();
             (header.msg_iov, header.msg_iovlen) = (made.parts.at(index), 1);
@@ -80,98 +120,66 @@ impl Batch {
         made
     }
 
-    /// Receive as many datagrams as are there, and, where `waits`, at least one.
-    ///
-    /// # Errors
-    /// As recvmmsg(2).
-    pub fn receive(&mut self, socket: &UdpSocket, waits: bool) -> io::Result<usize> {
-        self.rearm();
+    fn receive(&mut self, socket: &UdpSocket, waits: bool) -> io::Result<usize> {
+        for header in self.headers.iter_mut().take(self.received) {
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+            header.msg_hdr.msg_controllen = if header.msg_hdr.msg_control.is_null() { 0 } else { CONTROL as _ };
+        }
+        self.received = 0;
         let flags = if waits { libc::MSG_WAITFORONE } else { libc::MSG_DONTWAIT };
-        // SAFETY: the invariant; there are BATCH headers, and `rearm` has set the sizes that the last call has changed.
+        // SAFETY: the invariant; there are BATCH headers, and the sizes that the last call has changed were just set again.
         let found = unsafe {
-            libc::recvmmsg(socket.0.as_raw_fd(), self.incoming.as_mut_ptr(), BATCH as u32, flags as _, ptr::null_mut())
+            libc::recvmmsg(socket.0.as_raw_fd(), self.headers.as_mut_ptr(), BATCH as u32, flags as _, ptr::null_mut())
         };
         self.received = usize::try_from(found).map_err(|_| io::Error::last_os_error())?;
         Ok(self.received)
     }
 
-    /// Prepare the headers that the last call has used.
-    fn rearm(&mut self) {
-        for header in self.incoming.iter_mut().take(self.received) {
-            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
-            header.msg_hdr.msg_controllen = if header.msg_hdr.msg_control.is_null() { 0 } else { CONTROL as _ };
-        }
-        self.received = 0;
-        self.replied = 0;
-        self.written = 0;
-    }
-
-    /// Give a query that was received, and room for the response to it.
-    pub fn exchange(&mut self, index: usize) -> (&[u8], &mut [u8]) {
-        let size = self.incoming.get(index).map_or(0, |header| header.msg_len as usize);
+    fn get(&self, index: usize) -> &[u8] {
+        let size = self.headers.get(index).map_or(0, |header| header.msg_len as usize);
         let start = index * QUERY_STRIDE;
-        let query = self.queries.get(start..start + size).unwrap_or_default();
-        (query, self.replies.get_mut(self.written..self.written + LARGEST_REPLY).unwrap_or_default())
+        self.octets.get(start..start + size).unwrap_or_default()
     }
 
-    /// Tell who has sent a query that was received.
-    #[must_use]
-    pub fn client(&self, index: usize) -> IpAddr {
+    fn client(&self, index: usize) -> IpAddr {
+        let family = |low, high| i32::from(u16::from_ne_bytes([low, high]));
         match self.addresses.get(index..index + 1) {
-            // An IPv4 address stands where the flow of an IPv6 one would.
-            Some([address]) if i32::from(address.sin6_family) == libc::AF_INET => {
-                Ipv4Addr::from(address.sin6_flowinfo.to_ne_bytes()).into()
+            // sockaddr_in: family, port, address; sockaddr_in6: family, port, flow, address.
+            Some([Address([low, high, _, _, a, b, c, d, ..])]) if family(*low, *high) == libc::AF_INET => {
+                Ipv4Addr::new(*a, *b, *c, *d).into()
             }
-            Some([address]) => Ipv6Addr::from(address.sin6_addr.s6_addr).into(),
+            Some([Address([_, _, _, _, _, _, _, _, address @ .., _, _, _, _])]) => Ipv6Addr::from(*address).into(),
             _ => Ipv6Addr::UNSPECIFIED.into(),
         }
     }
 
-    /// Let the response of so many octets, which was written where `exchange` said, leave with the others.
-    pub fn reply(&mut self, index: usize, size: usize) {
-        let Some(asked) = self.incoming.get(index).map(|header| header.msg_hdr) else { return };
-        let (Some(header), Some(part)) =
-            (self.outgoing.get_mut(self.replied), self.parts.one_mut(BATCH + self.replied))
-        else {
-            return;
-        };
-        if self.replies.get(self.written..self.written + size).is_none() {
-            return;
-        }
-        *part = libc::iovec { iov_base: self.replies.at(self.written).cast(), iov_len: size };
-        header.msg_hdr = asked;
-        header.msg_hdr.msg_iov = self.parts.at(BATCH + self.replied);
-        header.msg_hdr.msg_flags = 0;
-        if asked.msg_controllen > 0
+    /// Let the control message of a query say where the response leaves from.
+    fn turn_round(&mut self, index: usize) {
+        let size = self.header(index).map_or(0, |header| header.msg_controllen);
+        if size > 0
             && let Some(control) = self.controls.one_mut(index)
         {
-            leave_from_where_asked(&mut control.0, asked.msg_controllen);
+            leave_from_where_asked(&mut control.0, size);
         }
-        self.replied += 1;
-        self.written += size;
     }
 
-    /// Send the responses; tells how many the system did not take.
-    pub fn send(&mut self, socket: &UdpSocket) -> usize {
-        let (mut at, mut unsent) = (0, 0);
-        while let Some(rest) = self.outgoing.get_mut(at..self.replied).filter(|rest| !rest.is_empty()) {
-            // SAFETY: the invariant; `reply` has filled the headers up to `replied`.
-            let sent = unsafe {
-                libc::sendmmsg(socket.0.as_raw_fd(), rest.as_mut_ptr(), rest.len() as u32, libc::MSG_DONTWAIT as _)
-            };
-            match usize::try_from(sent) {
-                Ok(sent) if sent > 0 => at += sent,
-                Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-                // It is the first of the rest that was not taken: its peer has no route, or the buffer is full.
-                _ => (at, unsent) = (at + 1, unsent + 1),
-            }
-        }
-        unsent
+    /// Give the header of a query: its pointers are good for as long as nothing is received.
+    pub fn header(&self, index: usize) -> Option<&libc::msghdr> {
+        self.headers.get(index).map(|header| &header.msg_hdr)
+    }
+
+    /// Give the peer of a query, and the control message for the address that its response leaves from.
+    pub fn way(&self, index: usize) -> (&[u8], &[u8]) {
+        let Some(header) = self.header(index) else { return (&[], &[]) };
+        let (address, control) = (self.addresses.get(index..index + 1), self.controls.get(index..index + 1));
+        let address = address.and_then(<[_]>::first).and_then(|address| address.0.get(..header.msg_namelen as usize));
+        let control = control.and_then(<[_]>::first).and_then(|control| control.0.get(..header.msg_controllen));
+        (address.unwrap_or_default(), control.unwrap_or_default())
     }
 }
 
-// SAFETY: the pointers lead into what the batch owns, so it can go to another thread as a whole.
-unsafe impl Send for Batch {}
+// SAFETY: the pointers lead into what the queries own, so they can go to another thread as a whole.
+unsafe impl Send for Queries {}
 
 /// Turn the control message with the address that was asked into one with the address to leave from.
 ///
@@ -187,12 +195,10 @@ fn leave_from_where_asked(control: &mut [u8; CONTROL], size: usize) {
     }
 }
 
-fn zeroed(size: usize) -> Box<[u8]> {
+pub(super) fn zeroed(size: usize) -> Box<[u8]> {
     // From the system as zero pages, which cost nothing until they are used.
     vec![0; size].into_boxed_slice()
 }
-
-const _: () = assert!(LARGEST_REPLY >= LEAST_PAYLOAD as usize);
 
 #[cfg(test)]
 mod tests {
@@ -210,7 +216,7 @@ mod tests {
     #[test]
     fn each_response_goes_to_who_asked() {
         let (server, client) = pair();
-        let mut batch = Batch::new(false);
+        let mut batch = Batch::new(false, false);
         for round in 0..3_u8 {
             client.send(&[round, 1]).unwrap();
             client.send(&[round, 2]).unwrap();
@@ -233,10 +239,21 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_told_from_its_address() {
+        let mut batch = Batch::new(false, false);
+        let octets = &mut batch.queries.addresses.one_mut(0).unwrap().0;
+        octets[..2].copy_from_slice(&(libc::AF_INET6 as u16).to_ne_bytes());
+        octets[2..].copy_from_slice(&std::array::from_fn::<u8, 26, _>(|at| at as u8));
+        // Behind the port and the flow, before the scope.
+        let expected: [u8; 16] = std::array::from_fn(|at| 6 + at as u8);
+        assert_eq!(batch.client(0), Ipv6Addr::from(expected));
+    }
+
+    #[test]
     fn a_shutdown_wakes_who_waits() {
         let (server, _client) = pair();
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| Batch::new(false).receive(&server, true));
+            let waiting = scope.spawn(|| Batch::new(false, true).receive(&server, true));
             std::thread::sleep(std::time::Duration::from_millis(50));
             server.shutdown();
             assert!(waiting.join().unwrap().is_ok());

@@ -1,6 +1,7 @@
 //! The system calls that have no safe form in `std`: datagrams in batches. All `unsafe` of the crate is here, each with its invariant.
 
 mod batch;
+mod outbox;
 mod region;
 
 use std::io;
@@ -9,12 +10,17 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::thread::JoinHandleExt;
 use std::thread::JoinHandle;
 
-pub use batch::{BATCH, Batch, LARGEST_REPLY};
+pub use batch::{BATCH, Batch};
+pub use outbox::LARGEST_REPLY;
 
 /// `SO_MEMINFO` (`linux/socket.h`) and the places of its answer (`linux/sock_diag.h`).
 const SO_MEMINFO: libc::c_int = 55;
 const MEMINFO_VARS: usize = 9;
 const MEMINFO_DROPS: usize = 8;
+
+/// Octets that come from memory at once.
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE: usize = 64;
 
 /// Let a thread run on one core alone.
 ///
@@ -59,6 +65,24 @@ impl UdpSocket {
         unsafe { libc::shutdown(self.0.as_raw_fd(), libc::SHUT_RD) };
     }
 
+    /// Tell whether the system knows how to cut what is sent into datagrams. One that does not would send it as a whole.
+    #[must_use]
+    pub fn can_join(&self) -> bool {
+        let mut found: libc::c_int = 0;
+        let mut size = size_of_val(&found) as libc::socklen_t;
+        let (fd, room) = (self.0.as_raw_fd(), (&raw mut found).cast());
+        // SAFETY: the pointer and the size are those of `found`, which outlives the call.
+        unsafe { libc::getsockopt(fd, libc::SOL_UDP, libc::UDP_SEGMENT, room, &raw mut size) == 0 }
+    }
+
+    #[cfg(test)]
+    fn set(&self, level: libc::c_int, option: libc::c_int, value: libc::c_int) {
+        let size = size_of_val(&value) as libc::socklen_t;
+        // SAFETY: the pointer and the size are those of `value`.
+        let done = unsafe { libc::setsockopt(self.0.as_raw_fd(), level, option, (&raw const value).cast(), size) };
+        assert_eq!(done, 0);
+    }
+
     /// How many datagrams the system has dropped because the socket's buffer was full. It wraps at 2³².
     #[must_use]
     pub fn dropped(&self) -> u32 {
@@ -78,21 +102,44 @@ impl UdpSocket {
     }
 }
 
+/// Let memory be fetched into the nearest cache, while other work goes on.
+pub fn prefetch(octets: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in octets.chunks(CACHE_LINE) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 has the instruction, which reads nothing that could be seen.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    // Elsewhere Rust has no stable form of it.
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = octets;
+}
+
 /// Wait until one of several sockets has a datagram; tells for each whether it may have one.
 ///
 /// # Errors
 /// As poll(2); an interrupt is none.
 pub fn wait(sockets: &[&UdpSocket], are_ready: &mut Vec<bool>) -> io::Result<()> {
-    let mut asked: Vec<libc::pollfd> = sockets
-        .iter()
-        .map(|socket| libc::pollfd { fd: socket.0.as_raw_fd(), events: libc::POLLIN, revents: 0 })
-        .collect();
-    // SAFETY: the pointer and the count are those of `asked`.
-    let found = unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, -1) };
+    let mut asked: Vec<libc::pollfd> = sockets.iter().map(|socket| readable(&socket.0)).collect();
+    let found = poll(&mut asked, -1);
     are_ready.clear();
     are_ready.extend(asked.iter().map(|asked| found > 0 && asked.revents != 0));
     match io::Error::last_os_error() {
         error if found < 0 && error.kind() != io::ErrorKind::Interrupted => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Tell whether reading, or accepting, would find something: an error counts.
+pub fn is_readable(socket: &impl AsRawFd) -> bool {
+    poll(&mut [readable(socket)], 0) != 0
+}
+
+fn readable(socket: &impl AsRawFd) -> libc::pollfd {
+    libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 }
+}
+
+fn poll(asked: &mut [libc::pollfd], limit_ms: libc::c_int) -> libc::c_int {
+    // SAFETY: the pointer and the count are those of `asked`.
+    unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, limit_ms) }
 }

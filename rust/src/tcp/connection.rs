@@ -45,6 +45,8 @@ pub struct Connection {
     /// It stands in the queue of those that have something to do.
     pub is_queued: bool,
     stream: TcpStream,
+    /// Its room to write is watched, from when it first had none.
+    is_room_watched: bool,
     /// What came and is not answered, from `inbox_at` on.
     inbox: Vec<u8>,
     inbox_at: usize,
@@ -71,6 +73,7 @@ impl Connection {
             listener,
             is_queued: false,
             stream,
+            is_room_watched: false,
             inbox: Vec::new(),
             inbox_at: 0,
             outbox: Vec::new(),
@@ -146,6 +149,11 @@ impl Connection {
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.outbox_at < self.outbox.len()
+    }
+
+    /// Tell for the first time that it is blocked.
+    pub fn begins_to_block(&mut self) -> bool {
+        self.is_blocked() && !std::mem::replace(&mut self.is_room_watched, true)
     }
 
     fn has_message(&self) -> bool {

@@ -33,6 +33,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::counters::Ledger;
 use crate::edns::Transport;
 use crate::querylog::Recorder;
+use crate::sys;
 use crate::view::View;
 use connection::{Connection, Next};
 use counters::{Closed, Refused, TcpCounters};
@@ -184,6 +185,7 @@ impl Server {
             }
             Next::CloseMalformed => self.close(number, Some(Closed::Malformed)),
         }
+        self.watch_room(number);
     }
 
     fn accept(&mut self, now: Instant) {
@@ -197,6 +199,8 @@ impl Server {
                 match listener.socket.accept() {
                     Ok((stream, peer)) => {
                         self.counters.is_resting.set(0);
+                        // To accept where nobody waits costs the system a socket that it makes and throws away.
+                        listener.is_ready = sys::is_readable(&listener.socket);
                         self.admit(Connection::new(stream, peer.ip(), index, now));
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => listener.is_ready = false,
@@ -225,10 +229,25 @@ impl Server {
         }
         let number = self.table.insert(connection);
         self.counters.open.set(self.table.count() as u64);
-        let interest = Interest::READABLE | Interest::WRITABLE;
         let Some(connection) = self.table.get(number) else { return };
-        if self.poll.registry().register(connection.source(), Token(number), interest).is_err() {
+        // Whether there is room to write is asked once that matters: a socket that is new has room, and would be told of.
+        if self.poll.registry().register(connection.source(), Token(number), Interest::READABLE).is_err() {
             self.counters.refused.add(Refused::NoDescriptor as usize, 1);
+            return self.close(number, None);
+        }
+        // Its first query has mostly come by now.
+        connection.note(true, false);
+        self.turn(number);
+    }
+
+    /// Let the loop be told when a client that has not taken its answers takes them.
+    fn watch_room(&mut self, number: usize) {
+        let Some(connection) = self.table.get(number) else { return };
+        if !connection.begins_to_block() {
+            return;
+        }
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if self.poll.registry().reregister(connection.source(), Token(number), interest).is_err() {
             self.close(number, None);
         }
     }
