@@ -13,9 +13,10 @@ from tests.servers.run import Server, need
 MODES: Final = {
     "UDP": (),
     "UDP with EDNS": ("-e",),
+    "UDP, a port for each query": ("-c", "400"),
     "TCP": ("-m", "tcp"),
 }
-"""How queries come, as dnsperf's options."""
+"""How queries come, as dnsperf's options; of two `-c` the last counts. CoreDNS has a port of its own for each query under way."""
 CLIENT_CORE: Final = 1
 _COUNT = re.compile(r"(\d+)")
 _RCODES = re.compile(r"(\w+) (\d+) \(")
