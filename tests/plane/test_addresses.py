@@ -10,6 +10,7 @@ from mcsdns.errors import PlaneError
 from mcsdns.plane.base import Limits, Listener
 from tests import zones
 from tests.planes import PLANES, framed, read_frame, serving, tcp_client, udp_client
+from tests.servers.run import free_port
 from tests.wire.messages import WEB, ask, judge
 
 UPDATE = zones.update(zones.RECORDS)
@@ -70,10 +71,11 @@ def test_both_wildcards_stand_side_by_side(plane_name: str) -> None:
 def test_a_port_in_use_is_named(plane_name: str, kind: socket.SocketKind) -> None:
     """Unbindable address, port in use: the error has the address, the transport and the reason, and nothing stays bound."""
     with serving(plane_name, [UPDATE]) as served, socket.socket(socket.AF_INET, kind) as taken:
-        taken.bind(("127.0.0.1", 0))
+        # Free over both: otherwise the other transport may be what is in use.
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
         if kind == socket.SOCK_STREAM:
             taken.listen()
-        port = taken.getsockname()[1]
         plane = PLANES[plane_name](Limits(), None)
         plane.publish(UPDATE)
         over = "TCP" if kind == socket.SOCK_STREAM else "UDP"
