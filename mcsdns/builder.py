@@ -118,6 +118,11 @@ class Builder:
         self._reserved: frozenset[str] = frozenset()
         self._log = structlog.get_logger()
 
+    @property
+    def has_work(self) -> bool:
+        """Whether services are left that no batch has taken."""
+        return bool(self._dirty)
+
     def sink(self, event: Event) -> None:
         """Take one event. What it makes dirty is built as soon as the event loop is free."""
         mirror = self._by_name[event.cluster]

@@ -137,7 +137,11 @@ impl Server {
 
     fn spawn(&mut self, name: String, run: impl FnOnce(&AtomicBool) + Send + 'static) -> io::Result<()> {
         let is_stopped = self.is_stopped.clone();
-        self.threads.push(thread::Builder::new().name(name).spawn(move || run(&is_stopped))?);
+        let run = move || {
+            sys::run_soon();
+            run(&is_stopped);
+        };
+        self.threads.push(thread::Builder::new().name(name).spawn(run)?);
         Ok(())
     }
 
