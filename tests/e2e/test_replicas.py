@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -163,6 +164,8 @@ def _answers(server: Server) -> dict[tuple[str, str], Answer]:
 def _is_quiet(replicas: list[Server]) -> bool:
     """Tell whether nothing is published any more: what was changed last has been heard by both."""
     before = [_seen(one) for one in replicas]
+    # What comes behind a deletion waits for some 0.1 s (docs/decisions/0013).
+    time.sleep(0.5)
     return before == [_seen(one) for one in replicas]
 
 
