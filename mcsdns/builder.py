@@ -162,7 +162,7 @@ class Builder:
             await self._wake.wait()
             self._wake.clear()
             await self.batch()
-            if self._dirty:
+            if self.has_work:
                 self._wake.set()
 
     async def batch(self) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -154,7 +155,7 @@ def _with(report: ClusterReport, finding: Finding) -> ClusterReport:
 
 async def _check(cluster: Cluster, limit_s: float) -> ClusterReport:
     if cluster.manifests is not None:
-        return await _check_folder(cluster, limit_s)
+        return await _check_folder(cluster, cluster.manifests, limit_s)
     return await _check_api_server(cluster, limit_s)
 
 
@@ -179,14 +180,13 @@ def _identity(cluster: Cluster, property_id: str | None) -> tuple[str, str, list
     return cluster.id, "configuration", [finding]
 
 
-async def _check_folder(cluster: Cluster, limit_s: float) -> ClusterReport:
-    assert cluster.manifests is not None  # noqa: S101 - the caller has seen to it
-    source = f"folder {cluster.manifests}"
+async def _check_folder(cluster: Cluster, folder: Path, limit_s: float) -> ClusterReport:
+    source = f"folder {folder}"
     look: Look | None = None
     findings: list[Finding] = []
     try:
         async with asyncio.timeout(limit_s):
-            look = await asyncio.to_thread(Folder(cluster.manifests, cluster.quotas.over(Quotas())).look)
+            look = await asyncio.to_thread(Folder(folder, cluster.quotas.over(Quotas())).look)
     except SourceError as error:
         findings.append(Finding("error", str(error), "correct `manifests`, or make the folder readable"))
     except TimeoutError:

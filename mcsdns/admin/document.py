@@ -102,7 +102,7 @@ def _style() -> str:
 @functools.cache
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - with the first page
-    from markupsafe import Markup  # noqa: PLC0415
+    from markupsafe import Markup  # noqa: PLC0415 - likewise
 
     made = Environment(
         loader=FileSystemLoader(_FOLDER),

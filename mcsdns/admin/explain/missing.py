@@ -76,7 +76,7 @@ def _holders(scene: Scene, name: str) -> list[str]:
     size = sum(mirror.count(resource) for mirror in scene.heard for resource in Resource)
     if size > MAX_WALKED:
         return []
-    return [m.cluster for m in scene.heard if any(key.namespace == name for key in m.keys())]  # noqa: SIM118 - no dict
+    return [m.cluster for m in scene.heard if any(key.namespace == name for key in m.each_key())]
 
 
 def _view_counts_not(scene: Scene) -> Finding | None:

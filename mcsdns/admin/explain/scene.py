@@ -163,7 +163,9 @@ class Scene:
         """Every service that the view imports."""
         if self._imported is None:
             of_view = [mirror for mirror in self.heard if self.view.cluster in (None, mirror.cluster)]
-            self._imported = {key for mirror in of_view for key in mirror.keys() if mirror.import_of(key) is not None}  # noqa: SIM118 - no dict
+            self._imported = {
+                key for mirror in of_view for key in mirror.each_key() if mirror.import_of(key) is not None
+            }
         return self._imported
 
     @property
